@@ -1,0 +1,360 @@
+"""Which places of a frame are structural, secret or opaque. Everything else is text (decision 0002).
+
+This is the only file that says so, and it only ever says why something need **not** be scanned. A key that is not
+listed, a value that does not have the listed form, an object where a word belongs: text, scanned like any other.
+
+A rule is looked up by the key's name, and first by the name together with the holder's `type` (or, for objects that
+have no type, the key they hang on). Names mean the same across the protocol, so this stays short; and every kind checks
+the value itself, so a listed name is no way round.
+
+    WORD    one of a closed set of words the protocol defines
+    ID      made by a provider or client to point at something; opaque when random, scanned otherwise
+    NUMBER  a count, an index, a setting; only within the bounds of such
+    NAME    text that must keep to [A-Za-z0-9_-], so its replacement does too
+    TEXT    scanned and rewritten
+    JSON    text that holds JSON source: its inner strings are scanned, and it stays JSON
+    BLOB    an image, a file, a sound: cannot be read; a policy lets attachments in or not
+    OPAQUE  encrypted by the provider for itself; passes when it has that form
+    SECRET  must reach the provider as it is, and never a log
+    MODEL   the model; written by the session in the frames it guards
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from enum import Enum, auto
+from typing import Final, NamedTuple
+
+from gateway.wire.events import EVENT_NAMES
+
+
+class Kind(Enum):
+    """What a place holds. See the module's text."""
+
+    WORD = auto()
+    ID = auto()
+    NUMBER = auto()
+    NAME = auto()
+    TEXT = auto()
+    JSON = auto()
+    BLOB = auto()
+    OPAQUE = auto()
+    SECRET = auto()
+    MODEL = auto()
+
+
+class Context(Enum):
+    """What the objects below a key are."""
+
+    TYPED = auto()
+    """Objects of the protocol: names have the meaning listed here."""
+    TOOLS = auto()
+    """The same, for the definitions of tools, which alone may hold secrets."""
+    CONTENT = auto()
+    """The user's own JSON (metadata, a tool's schema, variables): every key and value is text."""
+    UNKNOWN = auto()
+    """Below a key nobody listed: every key and value is text, and a provider might read a model there."""
+
+
+class Rule(NamedTuple):
+    """How the value of one key is read."""
+
+    kind: Kind
+    below: Context
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_TYPES: Final = _words("""
+    additional_tools allowed_tools allowlist and apply_patch apply_patch_call apply_patch_call_output approximate auto
+    base64 cache_hit cache_miss click code_interpreter code_interpreter_call compaction compaction_trigger
+    comparison_response_not_found computer computer_call computer_call_output computer_screenshot computer_use
+    computer_use_preview configuration_update container_auto container_file_citation container_reference create_file
+    custom custom_tool_call custom_tool_call_output delete_file direct disabled double_click drag eq error exec exit
+    file_citation file_path file_search file_search_call find_in_page function function_call function_call_output
+    grammar gt gte http_error image image_generation image_generation_call in inline input_audio input_file input_image
+    input_text item_reference json_object json_schema keypress local local_shell local_shell_call
+    local_shell_call_output logs lt lte mcp mcp_approval_request mcp_approval_response mcp_call mcp_list_tools
+    mcp_protocol_error mcp_tool_execution_error message moderation_result move namespace ne nin open_page or
+    output_audio output_text program program_output programmatic programmatic_tool_calling reasoning reasoning_text
+    refusal screenshot scroll search shell shell_call shell_call_output skill_reference summary_text text timeout
+    tool_search tool_search_call tool_search_output type update_file url url_citation wait web_search
+    web_search_2025_08_26 web_search_call web_search_preview web_search_preview_2025_03_11 computer-use-preview
+    invalid_request_error server_error rate_limit_error authentication_error
+""")
+
+WORDS: Final[dict[str, frozenset[str]]] = {
+    "type": _TYPES,
+    "role": _words("assistant critic developer discriminator system tool unknown user"),
+    "status": _words(
+        "calling cancelled completed failed generating in_progress incomplete interpreting queued searching accepted pending"
+    ),
+    "object": _words("response response.deleted list model conversation"),
+    "phase": _words("commentary final_answer"),
+    "action": _words("auto edit generate removed"),
+    "access_programs": frozenset(),
+    "allowed_callers": _words("direct programmatic"),
+    "background": _words("auto opaque transparent"),
+    "button": _words("back forward left right wheel"),
+    "complexity": _words("high low medium"),
+    "connector_id": _words(
+        "connector_dropbox connector_gmail connector_googlecalendar connector_googledrive connector_microsoftteams "
+        "connector_outlookcalendar connector_outlookemail connector_sharepoint"
+    ),
+    "context": _words("all_turns auto current_turn"),
+    "context_compression": _words("disabled enabled"),
+    "cyber": _words("daybreak_blue daybreak_red standard"),
+    "detail": _words("auto high low original"),
+    "effort": _words("high low max medium minimal none xhigh"),
+    "environment": _words("browser linux mac ubuntu windows"),
+    "error_type": _words(
+        "other potentially_unintended_data_access potentially_unintended_data_transfer "
+        "potentially_unintended_destructive_activity"
+    ),
+    "execution": _words("client server"),
+    "generate_summary": _words("auto concise detailed"),
+    "include": _words(
+        "file_search_call.results web_search_call.results web_search_call.action.sources message.input_image.image_url "
+        "computer_call_output.output.image_url code_interpreter_call.outputs reasoning.encrypted_content "
+        "message.output_text.logprobs"
+    ),
+    "input_fidelity": _words("high low"),
+    "media_type": _words("application/zip"),
+    "memory_limit": _words("16g 1g 4g 64g"),
+    "mode": _words("auto explicit implicit pro required standard blocking"),
+    "moderation": _words("auto low"),
+    "moderation_stage": _words("input output unknown"),
+    "output_format": _words("gif jpeg png svg webp"),
+    "prompt_cache_retention": _words("24h in_memory in-memory"),
+    "quality": _words("auto high low max medium xhigh"),
+    "ranker": _words("auto default-2024-11-15"),
+    "reason": _words(
+        "content_filter context_compacted end_user_mismatch input_changed max_messages max_output_tokens model_changed "
+        "model_mismatch organization_mismatch prefix_mismatch prompt_cache_key_changed reasoning_effort_changed "
+        "service_tier_changed steered text_format_changed tools_changed turn_boundary verbosity_changed"
+    ),
+    "require_approval": _words("always never"),
+    "search_content_types": _words("image text"),
+    "search_context_size": _words("high low medium"),
+    "service_tier": _words("auto default fast flex priority scale ultrafast"),
+    "size": _words("1024x1024 1024x1536 1536x1024 auto"),
+    "summary": _words("auto concise detailed"),
+    "syntax": _words("lark regex"),
+    "tool_choice": _words("auto none required"),
+    "truncation": _words("auto disabled"),
+    "ttl": _words("12h 30m"),
+    "verbosity": _words("high low medium"),
+}
+"""The words of the protocol, by key. A word that is not here is text: it is scanned, and passes if nothing is found."""
+
+IDS: Final = _words("""
+    approval_request_id call_id caller_id comparison_response_id container container_id conversation event_id file_id
+    file_ids fingerprint id item_id previous_response_id prompt_cache_key response_id skill_id stream_id tunnel_id
+    vector_store_ids
+""")
+
+NUMBERS: Final = _words("""
+    annotation_index cache_missed_tokens cache_write_tokens cached_image_tokens cached_text_tokens cached_tokens code
+    command_index comparison_reusable_tokens compact_threshold completed_at content_index created_at display_height
+    display_width embedding_weight end_index exit_code expires_at frame_count frame_duration_ms image_tokens index
+    input_tokens logprob max_num_results max_output_length max_output_tokens max_tool_calls num_requests
+    output_compression output_index output_tokens partial_image_index partial_images reasoning_tokens score
+    score_threshold scroll_x scroll_y sequence_number start_index status summary_index temperature text_tokens
+    text_weight timeout_ms top_logprobs top_p total_tokens ttl_12h_tokens ttl_30m_tokens x y bytes
+""")
+
+TEXTS: Final = _words("""
+    action annotation arguments authorization city code command commands content country created_by data definition delta
+    description detail detailed_explanation diff domain domains allowed_domains blocked_domains allowed_tools error
+    explanation filename input instructions key keys logs message namespace output param path pattern plan_type prompt
+    queries query reason reasoning refusal region result results review_target revised_prompt safety_identifier
+    server_description server_url snippet stderr stdout summary text timezone title token tool_names type url user value
+    version working_directory obfuscation file_url image_url size quality background output_format categories
+    prompt_cache_breakpoint usage steer
+""")
+
+NAMES: Final = _words("name namespace server_label")
+
+BLOBS: Final = _words("file_data partial_image_b64")
+
+OPAQUES: Final = _words("encrypted_content")
+
+NODES: Final = _words("""
+    access_programs acknowledged_safety_checks action actions always annotations background_options
+    cache_write_tokens_details cached_tokens_details caller container context_management conversation domain_secrets
+    environment error filters format hybrid_search image image_gen incomplete_details input_image_mask
+    input_tokens_details input_transformations item logprobs misalignment moderation moderation_details network_policy
+    never operation outcome outputs output_tokens_details part pending_safety_checks policy prompt
+    prompt_cache_breakpoint prompt_cache_diagnostics prompt_cache_options ranking_options reasoning require_approval
+    response skills source sources steer stream_options svg svg_usage text tool_choice tool_usage top_logprobs usage
+    user_location web_search allowed_tools delta
+""")
+"""Keys whose objects are the protocol's own and that are not text by themselves."""
+
+FLAGS: Final = _words("""
+    allow approve async background defer_loading external_web_access flagged generate include_obfuscation
+    parallel_tool_calls read_only store stream strict include_usage
+""")
+
+CONTENTS: Final = _words("""
+    metadata parameters schema variables attributes output_schema input_schema env client_metadata category_scores
+    category_applied_input_types headers
+""")
+"""Keys whose objects are the user's own JSON: no name in them has a meaning here."""
+
+_T: Final = Context.TYPED
+_SPECIAL: Final[dict[tuple[str, str], Rule]] = {
+    ("domain_secrets", "value"): Rule(Kind.SECRET, Context.CONTENT),
+    ("mcp", "authorization"): Rule(Kind.SECRET, Context.CONTENT),
+    ("mcp", "headers"): Rule(Kind.SECRET, Context.CONTENT),
+    ("image_generation_call", "result"): Rule(Kind.BLOB, Context.UNKNOWN),
+    ("input_audio", "data"): Rule(Kind.BLOB, Context.UNKNOWN),
+    ("output_audio", "data"): Rule(Kind.BLOB, Context.UNKNOWN),
+    ("base64", "data"): Rule(Kind.BLOB, Context.UNKNOWN),
+    ("response.audio.delta", "delta"): Rule(Kind.BLOB, Context.UNKNOWN),
+    ("input_image", "image_url"): Rule(Kind.BLOB, _T),
+    ("computer_screenshot", "image_url"): Rule(Kind.BLOB, _T),
+    ("input_image_mask", "image_url"): Rule(Kind.BLOB, _T),
+    ("image", "url"): Rule(Kind.BLOB, _T),
+    ("function_call", "arguments"): Rule(Kind.JSON, Context.CONTENT),
+    ("mcp_call", "arguments"): Rule(Kind.JSON, Context.CONTENT),
+    ("mcp_approval_request", "arguments"): Rule(Kind.JSON, Context.CONTENT),
+    ("tool_search_call", "arguments"): Rule(Kind.JSON, Context.CONTENT),
+    ("response.function_call_arguments.done", "arguments"): Rule(Kind.JSON, Context.CONTENT),
+    ("response.function_call_arguments.delta", "delta"): Rule(Kind.JSON, _T),
+    ("response.mcp_call_arguments.done", "arguments"): Rule(Kind.JSON, Context.CONTENT),
+    ("response.mcp_call_arguments.delta", "delta"): Rule(Kind.JSON, _T),
+    ("mcp_list_tools", "annotations"): Rule(Kind.TEXT, Context.CONTENT),
+    ("mcp_tool_execution_error", "content"): Rule(Kind.TEXT, Context.CONTENT),
+}
+"""Meanings that hold for one type of object only. A secret is one only in a tool's definition."""
+
+TOOL_KEYS: Final = _words("tools tool")
+"""Keys that hold definitions of tools."""
+
+UNKNOWN: Final = Rule(Kind.TEXT, Context.UNKNOWN)
+FREE: Final = Rule(Kind.TEXT, Context.CONTENT)
+
+
+def _table() -> dict[str, Rule]:
+    rules: dict[str, Rule] = {}
+    for keys, kind in (
+        (NODES, Kind.TEXT),
+        (FLAGS, Kind.TEXT),
+        (TEXTS, Kind.TEXT),
+        (NUMBERS, Kind.NUMBER),
+        (WORDS, Kind.WORD),
+        (NAMES, Kind.NAME),
+        (IDS, Kind.ID),
+        (BLOBS, Kind.BLOB),
+        (OPAQUES, Kind.OPAQUE),
+    ):
+        rules |= dict.fromkeys(keys, Rule(kind, _T))
+    rules |= dict.fromkeys(CONTENTS, FREE)
+    rules |= dict.fromkeys(TOOL_KEYS, Rule(Kind.TEXT, Context.TOOLS))
+    rules["model"] = Rule(Kind.MODEL, Context.UNKNOWN)
+    return rules
+
+
+_RULES: Final = _table()
+
+KNOWN: Final = frozenset(_RULES)
+"""The names that are the protocol's own: they may stand in an audit row, and need no scan as keys."""
+
+
+def rule(context: Context, holder: str | None, key: str) -> Rule:
+    """Say how the value of `key` is read.
+
+    `holder` is the object's own `type`, or the key it hangs on when it has none.
+    """
+    if context is Context.CONTENT:
+        return FREE
+    if context is Context.UNKNOWN:
+        return UNKNOWN
+    if holder is not None:
+        special = _SPECIAL.get((holder, key))
+        if special is not None and (special.kind is not Kind.SECRET or context is Context.TOOLS):
+            return special
+    found = _RULES.get(key, UNKNOWN)
+    if context is Context.TOOLS and found.below is Context.TYPED:
+        return Rule(found.kind, Context.TOOLS)
+    return found
+
+
+_ID: Final = re.compile(
+    r"(?:resp|msg|fc|fco|call|rs|ctc|ctco|ws|fs|ci|ig|mcp|mcpl|mcpr|lsh|sh|sho|apc|apco|cu|cuo|cmp|tsc|tso|pg|file|cntr|"
+    r"container|vs|conv|req|item|evt|skill|prompt|pmpt)_(?=[A-Za-z0-9]*[0-9])(?=[A-Za-z0-9]*[A-Za-z])[A-Za-z0-9]{16,512}"
+)
+_DIGIT_RUN: Final = re.compile(r"[0-9]{9}")
+_OPAQUE: Final = re.compile(r"[A-Za-z0-9+/_-]{32,}={0,2}")
+_LONG_DIGITS: Final = re.compile(r"[0-9]{12}")
+_DATA_URL: Final = re.compile(
+    r"data:(?:image/(?!svg)[a-z0-9.+-]{1,64}|audio/[a-z0-9.+-]{1,64}|video/[a-z0-9.+-]{1,64}|"
+    r"application/(?:pdf|zip|gzip|octet-stream|msword|vnd[a-z0-9.+-]{1,96}));base64,",
+    re.IGNORECASE,
+)
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/_\s-]*={0,2}\s*")
+_BARE_BLOB: Final = 64
+_SAMPLE: Final = 1024
+
+MAX_COUNT: Final = 9_999_999
+"""No number up to this can be a person's: identifiers have more digits. Larger ones are scanned."""
+TIMES: Final = range(1_600_000_000, 2_000_000_000)
+"""Seconds since 1970 from 2020 to 2033; no telephone number of the North American plan begins like these."""
+_TIME_KEYS: Final = frozenset({"created_at", "completed_at", "expires_at"})
+
+
+def is_structural(kind: Kind, key: str, value: str) -> bool:
+    """Whether a string is proven to be no text: it has the form its kind demands."""
+    match kind:
+        case Kind.WORD:
+            return value in WORDS[key] or (key == "type" and value in EVENT_NAMES)
+        case Kind.ID:
+            return _ID.fullmatch(value) is not None and _DIGIT_RUN.search(value) is None
+        case Kind.OPAQUE:
+            return _OPAQUE.fullmatch(value) is not None and _LONG_DIGITS.search(value) is None
+        case Kind.BLOB:
+            return is_blob(value)
+        case Kind.SECRET:
+            return True
+        case _:
+            return value == ""
+
+
+def is_blob(value: str) -> bool:
+    """Whether a string is binary data in base64, bare or as a data: URL, rather than something to read."""
+    head = _DATA_URL.match(value)
+    body = value[head.end() :] if head else value
+    if _BASE64.fullmatch(body) is None:
+        return False
+    return not _is_readable(body) if head is not None or len(body) >= _BARE_BLOB else False
+
+
+def _is_readable(body: str) -> bool:
+    """Whether base64 holds text at its beginning: then it is decoded and scanned like text."""
+    sample = "".join(body[:_SAMPLE].split()).rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        data = base64.b64decode(sample[: len(sample) // 4 * 4])
+    except binascii.Error:
+        return True
+    return data.decode("utf-8", "replace").isprintable() or data.decode("latin-1").isascii()
+
+
+def is_count(kind: Kind, key: str, number: float) -> bool:
+    """Whether a number is proven to be a setting, a count or a time: a listed place, and within such bounds."""
+    if kind is not Kind.NUMBER and kind is not Kind.WORD:
+        return False
+    return (abs(number) <= MAX_COUNT and number == round(number, 4)) or (key in _TIME_KEYS and number in TIMES)
+
+
+def place_name(key: str) -> str:
+    """A key as it may stand in an audit row: the protocol's own names, and `*` for all others."""
+    return key if key in KNOWN else "*"
+
+
+ATTACHMENT_TYPES: Final = _words("input_image input_file input_audio computer_screenshot")
+"""Parts that bring in, or link to, what cannot be read here."""

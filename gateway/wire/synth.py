@@ -1,0 +1,109 @@
+"""A whole output item as the sequence of events that would have brought it.
+
+Every client accepts this shape (added, the text in one piece, done), and some accept nothing less: Codex reads only
+`output_item.done`, the AI SDK only deltas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple, TypeAlias
+
+from gateway.wire.frame import Json
+
+Item: TypeAlias = dict[str, Json]
+
+
+class _Source(NamedTuple):
+    """A field of an item that streams by itself: the events' name and the field in the `.done` event."""
+
+    events: str
+    field: str
+
+
+_FIELDS: Final[dict[str, _Source]] = {
+    "function_call": _Source("response.function_call_arguments", "arguments"),
+    "mcp_call": _Source("response.mcp_call_arguments", "arguments"),
+    "custom_tool_call": _Source("response.custom_tool_call_input", "input"),
+    "code_interpreter_call": _Source("response.code_interpreter_call_code", "code"),
+}
+_PARTS: Final[dict[str, _Source]] = {
+    "output_text": _Source("response.output_text", "text"),
+    "refusal": _Source("response.refusal", "refusal"),
+    "reasoning_text": _Source("response.reasoning_text", "text"),
+}
+_EMPTIED: Final = ("content", "summary")
+
+
+def item_events(item: Item, output_index: int) -> Iterator[Item]:
+    """The events of an output item, in order, without `sequence_number` and `stream_id`: the caller adds those.
+
+    `item` is the finished item; the events share its parts, so the caller encodes them before changing it.
+    """
+    at: Item = {"output_index": output_index}
+    identity = item.get("id")
+    if isinstance(identity, str):
+        at["item_id"] = identity
+    yield {"type": "response.output_item.added", "output_index": output_index, "item": emptied(item)}
+    source = _FIELDS.get(str(item.get("type")))
+    if source is not None and isinstance(item.get(source.field), str):
+        text = item[source.field]
+        if text:
+            yield {"type": f"{source.events}.delta", **at, "delta": text}
+        done: Item = {"type": f"{source.events}.done", **at, source.field: text}
+        if item.get("type") == "function_call":
+            done["name"] = item.get("name")
+        yield done
+    yield from _summary(item, at)
+    yield from _content(item, at)
+    yield {"type": "response.output_item.done", "output_index": output_index, "item": item}
+
+
+def emptied(item: Item) -> Item:
+    """An item as it is announced: with its schema, and without its text."""
+    bare = dict(item)
+    for key in _EMPTIED:
+        if isinstance(bare.get(key), list):
+            bare[key] = []
+    source = _FIELDS.get(str(item.get("type")))
+    if source is not None and isinstance(bare.get(source.field), str):
+        bare[source.field] = ""
+    if "status" in bare:
+        bare["status"] = "in_progress"
+    return bare
+
+
+def _summary(item: Item, at: Item) -> Iterator[Item]:
+    parts = item.get("summary")
+    for index, part in enumerate(parts if isinstance(parts, list) else ()):
+        if not isinstance(part, dict):
+            continue
+        here: Item = {**at, "summary_index": index}
+        text = part.get("text")
+        yield {"type": "response.reasoning_summary_part.added", **here, "part": {**part, "text": ""}}
+        if isinstance(text, str):
+            if text:
+                yield {"type": "response.reasoning_summary_text.delta", **here, "delta": text}
+            yield {"type": "response.reasoning_summary_text.done", **here, "text": text}
+        yield {"type": "response.reasoning_summary_part.done", **here, "part": part}
+
+
+def _content(item: Item, at: Item) -> Iterator[Item]:
+    parts = item.get("content")
+    for index, part in enumerate(parts if isinstance(parts, list) else ()):
+        if not isinstance(part, dict):
+            continue
+        here: Item = {**at, "content_index": index}
+        source = _PARTS.get(str(part.get("type")))
+        text = part.get(source.field) if source is not None else None
+        if source is None or not isinstance(text, str):
+            continue
+        logprobs: Item = {"logprobs": []} if source.events == "response.output_text" else {}
+        empty = {**part, source.field: ""}
+        if "annotations" in empty:
+            empty["annotations"] = []
+        yield {"type": "response.content_part.added", **here, "part": empty}
+        if text:
+            yield {"type": f"{source.events}.delta", **here, "delta": text, **logprobs}
+        yield {"type": f"{source.events}.done", **here, source.field: text, **logprobs}
+        yield {"type": "response.content_part.done", **here, "part": part}

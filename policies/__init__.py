@@ -1,0 +1,1 @@
+"""What to do with data: policies as data, read from YAML."""
