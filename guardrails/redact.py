@@ -1,0 +1,176 @@
+"""Mask a text and restore a text, one pass each.
+
+One pass matters: a loop of replacements would look again at what a value brought in, and rewrite a person's own data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, MutableMapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, Literal, TypeAlias
+
+from guardrails import operators
+from guardrails.findings import Finding, resolve
+from guardrails.restore import Restorer
+from guardrails.tokens import Tokens, grammar
+from guardrails.vault import Restorable
+from policies.model import Policy
+
+Action: TypeAlias = Literal["mask", "block", "allow"]
+
+_TOKEN: Final = "token"
+
+
+class Direction(Enum):
+    """Which way a text goes: from the client to the provider, or back."""
+
+    INPUT = "input"
+    OUTPUT = "output"
+
+
+class Masked:
+    """A text after masking. Only this module makes one, so a field of this type cannot hold a raw text."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str, *, made_by: object) -> None:
+        """Not for callers: `Masker` makes these."""
+        if made_by is not _MAKER:
+            raise TypeError("only a Masker makes masked text")
+        self.text: Final = text
+
+    def __repr__(self) -> str:
+        return f"Masked({len(self.text)} characters)"
+
+
+_MAKER: Final = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """One finding and what was done about it; the value itself only as its fingerprint."""
+
+    entity: str
+    module: str
+    action: Action
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What masking made of one text: the text to send on, the same for the record, and what was found.
+
+    With an `Applied` whose action is `block`, the caller must not send the frame at all.
+    """
+
+    text: str
+    masked: Masked
+    applied: tuple[Applied, ...]
+
+
+class Masker:
+    """Masks the texts of one tenant under one policy."""
+
+    def __init__(self, policy: Policy, *, tenant_secret: bytes, audit_secret: bytes) -> None:
+        """`tenant_secret` keys the tokens, `audit_secret` the fingerprints; they must differ."""
+        self._policy = policy
+        self._secret = tenant_secret
+        self._audit_secret = audit_secret
+        self._tokens = Tokens(tenant_secret, policy.tokens.style)
+        self._grammar = grammar(policy.tokens.style)
+        where = policy.output.restore_in
+        self.restorer = Restorer(self._grammar, urls=where.urls)
+
+    def input(
+        self, text: str, findings: Iterable[Finding], values: MutableMapping[str, str], *, bare: bool = False
+    ) -> Outcome:
+        """Mask a text on its way to the provider; the pairs of token and value made for it are added to `values`.
+
+        `bare` leaves out the brackets, for places where only [A-Za-z0-9_-] may stand.
+        """
+        pieces: list[str] = []
+        applied: list[Applied] = []
+        done = 0
+        for finding in self._resolved(text, findings, Direction.INPUT, ()):
+            value = text[finding.start : finding.end]
+            action: Action = "block" if self._policy.rule(finding.entity).input == "block" else "mask"
+            applied.append(self._applied(finding, value, action))
+            pieces += (text[done : finding.start], self._replacement(finding.entity, value, values, bare=bare))
+            done = finding.end
+        return self._outcome(text, pieces, done, applied)
+
+    def acting(self, text: str, findings: Iterable[Finding]) -> list[Finding]:
+        """The findings that this policy acts on in a client's text, without overlaps."""
+        return self._resolved(text, findings, Direction.INPUT, ())
+
+    def output(
+        self, text: str, findings: Iterable[Finding], known: Restorable, *, escape: bool, restore: bool
+    ) -> Outcome:
+        """Mask a text on its way to the client, restoring the client's own values where `restore` allows it.
+
+        `escape` when the text is JSON source.
+        """
+        restore = restore and self._policy.output.mask != "all"
+        spans = [(m.start(), m.end()) for m in self._grammar.pattern.finditer(text) if m[0] in known.values]
+        fresh = [f for f in findings if not (restore and known.is_value(text[f.start : f.end]))]
+        pieces: list[str] = []
+        kept: list[str] = []
+        applied: list[Applied] = []
+        done = 0
+        for finding in self._resolved(text, fresh, Direction.OUTPUT, spans):
+            value = text[finding.start : finding.end]
+            between = text[done : finding.start]
+            if finding.module == _TOKEN:
+                entity = value[1:-1].rsplit("_", 1)[0]
+                may = restore and self._policy.rule(entity).output == "restore"
+                back = self.restorer.one(value, text[: finding.start], known, escape=escape) if may else value
+                pieces += (between, back)
+                kept += (between, value)
+            else:
+                action: Action = "block" if self._policy.rule(finding.entity).output == "block" else "mask"
+                applied.append(self._applied(finding, value, action))
+                new = self._replacement(finding.entity, value, {}, bare=False)
+                pieces += (between, new)
+                kept += (between, new)
+            done = finding.end
+        rest = text[done:]
+        new = "".join((*pieces, rest))
+        if restore and known.has_bare and not applied:
+            new = self.restorer.bare(new, known)
+        return Outcome(new, Masked("".join((*kept, rest)), made_by=_MAKER), tuple(applied))
+
+    def _resolved(
+        self, text: str, findings: Iterable[Finding], way: Direction, tokens: Sequence[tuple[int, int]]
+    ) -> list[Finding]:
+        """Findings that this policy acts on, without overlaps; the conversation's own tokens stay whole.
+
+        What a policy allows is dropped before overlaps are resolved: an allowed finding must not hide another one.
+        """
+        acting = [f for f in findings if getattr(self._policy.rule(f.entity), way.value) != "allow"]
+        acting += [Finding(start, end, "", 2.0, _TOKEN) for start, end in tokens]
+        return resolve(acting, text)
+
+    def _replacement(self, entity: str, value: str, values: MutableMapping[str, str], *, bare: bool) -> str:
+        operator = self._policy.operator(entity)
+        if operator.use != _TOKEN:
+            return operators.apply(operator, entity, value, self._secret)
+        token = self._tokens.make(entity, value, values)
+        if bare:
+            token = token[1:-1]
+        values[token] = value
+        return token
+
+    def _applied(self, finding: Finding, value: str, action: Action) -> Applied:
+        return Applied(finding.entity, finding.module, action, fingerprint(self._audit_secret, finding.entity, value))
+
+    def _outcome(self, text: str, pieces: list[str], done: int, applied: list[Applied]) -> Outcome:
+        new = "".join((*pieces, text[done:])) if pieces else text
+        return Outcome(new, Masked(new, made_by=_MAKER), tuple(applied))
+
+
+def fingerprint(secret: bytes, entity: str, value: str) -> str:
+    """The fingerprint under which a value stands in the audit: who knows the secret and the value can find its rows."""
+    return hmac.digest(secret, f"{entity}\x00{value}".encode(), hashlib.sha256).hex()[:16]

@@ -1,0 +1,70 @@
+"""The tokens that stand for masked values, and the grammar that recognises them.
+
+A token's id is a truncated HMAC of the entity and the value under the tenant's secret (decision 0006): the same value
+gets the same token in the next text, turn, connection and replica, with nothing shared but the secret, and nobody
+without the secret can test a guess at the value. An invented or mistyped token matches nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from base64 import b32encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+Style: TypeAlias = Literal["angle", "square", "curly"]
+
+_BRACKETS: Final[dict[Style, tuple[str, str]]] = {"angle": ("<", ">"), "square": ("[", "]"), "curly": ("{", "}")}
+ID_LENGTH: Final = 8
+"""40 bits. Two values that meet in one conversation get longer ids, so that no two ever share a token."""
+MAX_ID_LENGTH: Final = 16
+MAX_ENTITY: Final = 64
+
+_BODY: Final = rf"[A-Z][A-Z0-9_]{{0,{MAX_ENTITY - 1}}}_[a-z2-7]{{{ID_LENGTH},{MAX_ID_LENGTH}}}"
+BARE: Final = re.compile(rf"(?<![A-Za-z0-9_]){_BODY}(?![A-Za-z0-9])")
+"""A token without its brackets, as it stands where only [A-Za-z0-9_-] may (names of tools, ids)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """How the tokens of one style look: what opens and closes them, and the pattern of a whole one."""
+
+    opening: str
+    closing: str
+    pattern: re.Pattern[str]
+    longest: int
+
+
+def grammar(style: Style) -> Grammar:
+    """The grammar of a style."""
+    opening, closing = _BRACKETS[style]
+    pattern = re.compile(re.escape(opening) + _BODY + re.escape(closing))
+    return Grammar(opening, closing, pattern, MAX_ENTITY + MAX_ID_LENGTH + 3)
+
+
+class Tokens:
+    """Makes the tokens of one tenant."""
+
+    __slots__ = ("_brackets", "_secret")
+
+    def __init__(self, secret: bytes, style: Style) -> None:
+        """`secret` is the tenant's own; whoever knows it can test guesses at masked values."""
+        self._secret = secret
+        self._brackets = _BRACKETS[style]
+
+    def make(self, entity: str, value: str, taken: Mapping[str, str]) -> str:
+        """The token for a value, with its brackets.
+
+        `taken` maps the conversation's tokens to their values; the caller adds the new pair to it.
+        """
+        digest = hmac.digest(self._secret, f"{entity}\x00{value}".encode(), hashlib.sha256)
+        letters = b32encode(digest).decode().lower()
+        opening, closing = self._brackets
+        for length in range(ID_LENGTH, MAX_ID_LENGTH + 1):
+            token = f"{opening}{entity}_{letters[:length]}{closing}"
+            if taken.get(token, value) == value:
+                return token
+        raise AssertionError("80 bits of HMAC met twice in one conversation")

@@ -1,0 +1,148 @@
+"""Which token stands for which value, for which response, and for how long.
+
+A response can restore what the client's own text put into it: the values of the frame that asked for it and those of
+the response it continues. So the unit is the response, not the connection: two conversations on one connection, or two
+keys that share a provider account, never see each other's values.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Protocol
+
+from guardrails.errors import VaultError
+
+MAX_VALUES: Final = 20_000
+"""Values one conversation may hold. About 4 MB; a conversation with more is a data set, and is refused."""
+
+
+class Restorable:
+    """An immutable set of tokens and their values. `has_bare`: some tokens have no brackets, for names and ids."""
+
+    __slots__ = ("_known", "_sorted", "has_bare", "values")
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self.values: Mapping[str, str] = MappingProxyType(dict(values))
+        self.has_bare = any(token[:1].isalpha() for token in self.values)
+        self._sorted: list[str] | None = None
+        self._known: frozenset[str] | None = None
+
+    def with_values(self, more: Mapping[str, str]) -> Restorable:
+        """This set and some more; itself when there is nothing new.
+
+        Raises:
+            VaultError: the conversation holds too many values.
+
+        """
+        if not more or all(token in self.values for token in more):
+            return self
+        both = {**self.values, **more}
+        if len(both) > MAX_VALUES:
+            raise VaultError("The conversation holds too many masked values.")
+        return Restorable(both)
+
+    def is_value(self, text: str) -> bool:
+        """Whether a text is one of the values: the client has sent it."""
+        if self._known is None:
+            self._known = frozenset(self.values.values())
+        return text in self._known
+
+    def may_begin(self, text: str) -> bool:
+        """Whether a text is a beginning of one of the tokens, short of the whole."""
+        if self._sorted is None:
+            self._sorted = sorted(self.values)
+        index = bisect_left(self._sorted, text)
+        return index < len(self._sorted) and self._sorted[index].startswith(text) and self._sorted[index] != text
+
+    def __bool__(self) -> bool:
+        return bool(self.values)
+
+    def __repr__(self) -> str:
+        return f"Restorable({len(self.values)} values)"
+
+
+EMPTY: Final = Restorable({})
+
+
+class Vault(Protocol):
+    """Where restorable sets are kept between turns."""
+
+    async def recall(self, tenant: str, response_id: str) -> Restorable | None:
+        """The set of a response; None when nobody knows the id.
+
+        Raises:
+            VaultError: the store cannot be reached, or the id belongs to another tenant. The caller refuses the frame.
+
+        """
+
+    async def remember(self, tenant: str, response_id: str, values: Restorable) -> None:
+        """Keep the set of a response.
+
+        Raises:
+            VaultError: the store cannot be reached.
+
+        """
+
+
+class WrongTenant(VaultError):
+    """The response id belongs to somebody else."""
+
+
+class MemoryVault:
+    """Keeps sets in this process. `ttl` is in seconds; `clock` gives them."""
+
+    def __init__(self, *, ttl: float, clock: Clock, max_responses: int = 50_000) -> None:
+        self._ttl = ttl
+        self._clock = clock
+        self._max = max_responses
+        self._kept: OrderedDict[tuple[str, str], tuple[Restorable, float]] = OrderedDict()
+        self._owners: dict[str, int] = {}
+
+    async def recall(self, tenant: str, response_id: str) -> Restorable | None:
+        """See `Vault`."""
+        self._expire()
+        found = self._kept.get((tenant, response_id))
+        if found is not None:
+            self._put((tenant, response_id), found[0])
+            return found[0]
+        if response_id in self._owners:
+            raise WrongTenant("The response belongs to another key.")
+        return None
+
+    async def remember(self, tenant: str, response_id: str, values: Restorable) -> None:
+        """See `Vault`."""
+        self._expire()
+        if (tenant, response_id) not in self._kept:
+            self._owners[response_id] = self._owners.get(response_id, 0) + 1
+        self._put((tenant, response_id), values)
+        while len(self._kept) > self._max:
+            self._forget(next(iter(self._kept)))
+
+    def _put(self, key: tuple[str, str], values: Restorable) -> None:
+        self._kept[key] = (values, self._clock() + self._ttl)
+        self._kept.move_to_end(key)
+
+    def _expire(self) -> None:
+        # Every use renews, so the oldest stand first.
+        now = self._clock()
+        while self._kept:
+            first = next(iter(self._kept))
+            if self._kept[first][1] > now:
+                return
+            self._forget(first)
+
+    def _forget(self, key: tuple[str, str]) -> None:
+        del self._kept[key]
+        self._owners[key[1]] -= 1
+        if not self._owners[key[1]]:
+            del self._owners[key[1]]
+
+
+class Clock(Protocol):
+    """Seconds from some fixed moment; `time.monotonic` is one."""
+
+    def __call__(self) -> float:
+        """The seconds now."""
