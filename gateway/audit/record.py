@@ -1,0 +1,125 @@
+"""One row of the audit: who, which policy, what was decided and found, and never a raw value.
+
+Every field is a number, a word of a closed set, a name out of the configuration, a checked identifier, a fingerprint,
+or `Masked` text, which only masking can make. There is no field that a client's or a provider's text fits into.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+
+from guardrails.redact import Applied, Masked
+
+Decision: TypeAlias = Literal["forwarded", "masked", "observed", "blocked", "refused", "failed"]
+"""`forwarded`: nothing found. `masked`: found and replaced. `observed`: found and left, as the policy's mode says.
+`blocked`: found, and the policy does not let it through. `refused`: not let through for another reason.
+`failed`: it could not be examined, recorded or delivered, so it was not let through."""
+
+_IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+_DIGITS: Final = re.compile(r"(?<![0-9a-f])(?:[0-9][-. ]?){8,}(?![0-9a-f])")
+
+
+class Identifier:
+    """An id that points at a response or a lane. What does not look like one is recorded as its length only."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        plain = _IDENTIFIER.fullmatch(text) is not None and _DIGITS.search(text) is None
+        self.text: Final = text if plain else f"({len(text)} characters)"
+
+    def __repr__(self) -> str:
+        return f"Identifier({self.text!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A finding: what and where, and the fingerprint of the value."""
+
+    applied: Applied
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """The part of a row that is the same for a whole connection."""
+
+    connection: str
+    key: str
+    policy: str
+    policy_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens the provider counted."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One turn in one direction. Times are in seconds; `reason` is a sentence out of this program."""
+
+    who: Who
+    turn: int
+    direction: Literal["input", "output"]
+    event: Literal["response.create", "response.steer", "response.inject", "response", "other"]
+    decision: Decision
+    lane: Identifier | None = None
+    response: Identifier | None = None
+    model_asked: str | None = None
+    model_used: str | None = None
+    reason: str | None = None
+    findings: Sequence[Found] = ()
+    attachments: int = 0
+    detection: float = 0.0
+    duration: float = 0.0
+    usage: Usage | None = None
+    content: Mapping[str, Sequence[Masked]] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, object]:
+        """The row as it is written: plain values, times in milliseconds."""
+        row: dict[str, object] = {
+            "connection": self.who.connection,
+            "key": self.who.key,
+            "turn": self.turn,
+            "direction": self.direction,
+            "event": self.event,
+            "decision": self.decision,
+            "reason": self.reason,
+            "policy": self.who.policy,
+            "policy_digest": self.who.policy_digest,
+            "lane": None if self.lane is None else self.lane.text,
+            "response": None if self.response is None else self.response.text,
+            "model_asked": self.model_asked,
+            "model_used": self.model_used,
+            "findings": [_finding(found) for found in self.findings],
+            "attachments": self.attachments,
+            "detection_ms": round(self.detection * 1000, 3),
+            "duration_ms": round(self.duration * 1000, 3),
+        }
+        if self.usage is not None:
+            row["usage"] = {
+                "input_tokens": self.usage.input_tokens,
+                "output_tokens": self.usage.output_tokens,
+                "total_tokens": self.usage.total_tokens,
+            }
+        if self.content:
+            row["content"] = {place: [masked.text for masked in texts] for place, texts in self.content.items()}
+        return row
+
+
+def _finding(found: Found) -> dict[str, object]:
+    return {
+        "entity": found.applied.entity,
+        "module": found.applied.module,
+        "place": found.place,
+        "action": found.applied.action,
+        "fingerprint": found.applied.fingerprint,
+    }

@@ -1,0 +1,71 @@
+"""Where audit rows go. A row that cannot be written stops what it is about."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Protocol
+
+from gateway.audit.record import Row
+from gateway.errors import AuditError
+from gateway.wire.frame import encode_row
+
+_MODE: Final = 0o600
+
+
+class Sink(Protocol):
+    """Takes rows."""
+
+    def write(self, row: Row) -> None:
+        """Write one row, wholly, before returning.
+
+        Raises:
+            AuditError: it is not certain that the row is written. The caller must not do what the row is about.
+
+        """
+
+
+class FileSink:
+    """Appends rows to a file of JSON lines, readable by its owner only.
+
+    One `write` call a row, so that several gateways may share the file. After a failure the next row begins on a line
+    of its own, so that a row cut short by a full disk spoils no other.
+    """
+
+    def __init__(self, path: Path, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        """Open the file, creating it.
+
+        Raises:
+            AuditError: it cannot be opened for writing.
+
+        """
+        self._now = now
+        self._path = path
+        self._spoilt = False
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, _MODE)
+        except OSError as exc:
+            raise AuditError(f"The audit file cannot be opened ({exc.strerror}).") from None
+
+    def write(self, row: Row) -> None:
+        """See `Sink`."""
+        line = encode_row({"time": self._now().isoformat(timespec="milliseconds"), **row.as_json()})
+        data = b"\n" + line if self._spoilt else line
+        try:
+            written = os.write(self._file, data)
+        except OSError as exc:
+            raise AuditError(f"The audit could not be written ({exc.strerror}).") from None
+        self._spoilt = written != len(data)
+        if self._spoilt:
+            raise AuditError("The audit could not be written (the disk is full).")
+
+    def ready(self) -> bool:
+        """Whether the file can still be reached."""
+        return not self._spoilt and self._path.exists()
+
+    def close(self) -> None:
+        """Close the file; no row may follow."""
+        os.close(self._file)

@@ -1,0 +1,1 @@
+"""The sans-I/O session: frames and answers in, effects out."""

@@ -1,0 +1,87 @@
+"""What the session asks the runner to do (decision 0001).
+
+The runner performs effects in order. Those of one `ticket` belong together: when one fails, the rest of that ticket is
+not performed, and the session is told with `failed()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from gateway.audit.record import Row
+from guardrails.vault import Restorable
+
+
+@dataclass(frozen=True, slots=True)
+class ToUpstream:
+    """Send a frame to the provider."""
+
+    ticket: int
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToClient:
+    """Send a frame to the client."""
+
+    data: str
+    ticket: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Detect:
+    """Find what is in some texts; answer with `detected()` or `detection_failed()`."""
+
+    ticket: int
+    texts: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Look up what a response could restore; answer with `recalled()` or `recall_failed()`."""
+
+    ticket: int
+    response_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """Keep what a response can restore."""
+
+    response_id: str
+    values: Restorable
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Connect to a deployment of a model; answer with `connected()` or `connect_failed()`."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartTimer:
+    """Call `timer(ticket)` after some seconds."""
+
+    ticket: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class StopTimer:
+    """Forget a timer."""
+
+    ticket: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Write an audit row; what follows under its ticket waits for it."""
+
+    ticket: int
+    row: Row
+
+
+Effect: TypeAlias = ToUpstream | ToClient | Detect | Recall | Remember | Connect | StartTimer | StopTimer | Record

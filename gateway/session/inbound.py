@@ -1,0 +1,250 @@
+"""From the client to the provider: check, examine, mask, record, send."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway.audit.record import Decision, Identifier, Row
+from gateway.errors import FrameError, GatewayError, Refused
+from gateway.session import model as models
+from gateway.session.effects import Detect, Effect, Recall, Record, Remember, ToClient, ToUpstream
+from gateway.session.lanes import Lanes
+from gateway.session.masking import mask_turn, masked_texts
+from gateway.session.refusals import error_frame
+from gateway.session.states import ClientEvent, Frame, Lane, Response, Setup, Turn
+from gateway.wire.frame import Json, decode, encode
+from gateway.wire.texts import walk
+from guardrails.errors import VaultError
+from guardrails.vault import EMPTY, Restorable
+
+_SENT: Final = 4096
+"""More than the lanes can hold, so no ticket is forgotten before its effects are performed."""
+_JSON_FORMATS: Final = frozenset({"json_schema", "json_object"})
+_EVENTS: Final[dict[str, ClientEvent]] = {
+    "response.create": "response.create",
+    "response.steer": "response.steer",
+    "response.inject": "response.inject",
+}
+
+
+class Inbound:
+    """The client's side of a session."""
+
+    def __init__(self, setup: Setup, lanes: Lanes, *, model: str | None) -> None:
+        self._setup: Final = setup
+        self._lanes: Final = lanes
+        self._number = 0
+        self._sent: dict[int, tuple[Lane, Response | None]] = {}
+        self.model = model
+        self.provider_model: str | None = None
+        self.pending: dict[int, Turn] = {}
+
+    @property
+    def first_model(self) -> str:
+        """The model of a connection that has not named any."""
+        return self._setup.models[0]
+
+    def frame(self, data: str | bytes, now: float) -> tuple[Turn | None, list[Effect]]:
+        """Take a message. The turn, if it became one, is in its lane, and settled when it is ready."""
+        self._number += 1
+        bounds = self._setup.bounds
+        lane: Lane | None = None
+        try:
+            if isinstance(data, bytes):
+                raise FrameError("A message must be text, not binary.")
+            frame = _event(decode(data, depth=bounds.json_depth, limit=bounds.message_bytes))
+            lane = self._lane(frame)
+            turn = Turn(self._lanes.ticket(), self._number, lane, _EVENTS[str(frame["type"])], frame, now)
+        except (FrameError, Refused) as exc:
+            return None, self._refuse_unread(exc, lane)
+        lane.turns.append(turn)
+        try:
+            self._check(turn)
+        except Refused as exc:
+            turn.refusal = exc
+            return turn, []
+        return turn, self._examine(turn)
+
+    def not_examined(self, turn: Turn, error: GatewayError) -> None:
+        """Detection failed for a turn: it is refused; a policy that only observes lets it pass, and says so."""
+        if self._setup.policy.mode == "observe":
+            turn.findings, turn.texts, turn.unexamined = (), (), str(error)
+        else:
+            turn.refusal = error
+
+    def settle(self, turn: Turn, now: float) -> tuple[list[Effect], Response | None]:
+        """Mask and send a turn that is ready, or refuse it; the response, if one is to come."""
+        self.pending.pop(turn.ticket, None)
+        if turn.refusal is None:
+            try:
+                return self._send(turn, now)
+            except (Refused, FrameError) as exc:
+                turn.refusal = exc
+            except VaultError as exc:
+                turn.refusal = Refused(str(exc))
+        lane = turn.lane.name
+        blocked = any(found.applied.action == "block" for found in turn.found)
+        decision: Decision = "blocked" if blocked else "refused"
+        row = self._row(turn, decision, now, reason=str(turn.refusal))
+        self._note_sent(turn, None)
+        return [Record(turn.ticket, row), ToClient(error_frame(turn.refusal, lane), turn.ticket)], None
+
+    def failed(self, ticket: int, error: GatewayError) -> list[Effect]:
+        """A turn could not be recorded or sent: nobody waits for its response any more."""
+        sent = self._sent.pop(ticket, None)
+        if sent is None:
+            return []
+        lane, response = sent
+        if response is not None and response in lane.waiting:
+            lane.waiting.remove(response)
+        return [ToClient(error_frame(error, lane.name))]
+
+    def _lane(self, frame: Frame) -> Lane:
+        """The lane of a frame. A steering or an injection goes to the lane of the response it names."""
+        if frame["type"] == "response.create":
+            return self._lanes.of_client(frame)
+        target = _target(frame)
+        return (self._lanes.of_response(target) if target else None) or self._lanes.of_client(frame)
+
+    def _check(self, turn: Turn) -> None:
+        """Check limits and write the model.
+
+        Raises:
+            Refused: a limit is reached, or the model is not one this frame may name.
+
+        """
+        setup, frame = self._setup, turn.frame
+        if turn.event != "response.create":
+            models.drop_foreign(frame, setup.models, setup.mismatch)
+            return
+        turn.lane.turns.pop()
+        try:
+            self._lanes.check_room(turn.lane)
+        finally:
+            turn.lane.turns.append(turn)
+        if not setup.admit():
+            raise Refused("This key has no more turns this minute.", code="rate_limit_exceeded")
+        named = models.asked(frame)
+        turn.model_asked = named if isinstance(named, str) and named in setup.models else None
+        if self.model is None:
+            self.model = models.choose(named, setup.models)
+        models.enforce(frame, self.model, self.model, setup.models, setup.mismatch)
+
+    def _examine(self, turn: Turn) -> list[Effect]:
+        turn.walk = walk(turn.frame)
+        turn.texts = masked_texts(turn.walk)
+        turn.continues = _target(turn.frame)
+        self.pending[turn.ticket] = turn
+        effects: list[Effect] = []
+        if turn.continues is None:
+            turn.inherited = EMPTY
+        else:
+            effects.append(Recall(turn.ticket, turn.continues))
+        if turn.texts:
+            effects.append(Detect(turn.ticket, [text.text for text in turn.texts]))
+        else:
+            turn.findings = ()
+        return effects
+
+    def _send(self, turn: Turn, now: float) -> tuple[list[Effect], Response | None]:
+        known = mask_turn(self._setup, turn)
+        frame = turn.frame
+        if turn.event == "response.create" and self.provider_model is not None:
+            _write_model(frame, self.provider_model)
+        decision: Decision = "forwarded"
+        if turn.found:
+            decision = "observed" if self._setup.policy.mode == "observe" else "masked"
+        row = self._row(turn, decision, now, reason=turn.unexamined)
+        effects: list[Effect] = [Record(turn.ticket, row), ToUpstream(turn.ticket, encode(frame))]
+        response: Response | None = None
+        if turn.event == "response.create":
+            response = Response(turn.ticket, turn.number, known, now, turn.continues, json_text=_wants_json(frame))
+        elif turn.continues is not None and known is not turn.inherited:
+            effects.append(Remember(turn.continues, known))
+            self._steer(turn.continues, known)
+        self._note_sent(turn, response)
+        return effects, response
+
+    def _note_sent(self, turn: Turn, response: Response | None) -> None:
+        """Keep for a moment what a ticket was for: its effects may still fail."""
+        self._sent[turn.ticket] = (turn.lane, response)
+        while len(self._sent) > _SENT:
+            del self._sent[next(iter(self._sent))]
+
+    def _steer(self, response_id: str, known: Restorable) -> None:
+        """Steering goes on in the response it names and in its automatic successor: both restore its values."""
+        for lane in self._lanes:
+            for response in (lane.active, lane.last):
+                if response is not None and response.id == response_id:
+                    response.known = response.known.with_values(known.values)
+
+    def _refuse_unread(self, error: GatewayError, lane: Lane | None) -> list[Effect]:
+        row = Row(self._setup.who, self._number, "input", "other", "refused", reason=str(error))
+        ticket = self._lanes.ticket()
+        return [Record(ticket, row), ToClient(error_frame(error, lane.name if lane else None), ticket)]
+
+    def _row(self, turn: Turn, decision: Decision, now: float, *, reason: str | None) -> Row:
+        return Row(
+            self._setup.who,
+            turn.number,
+            "input",
+            turn.event,
+            decision,
+            lane=None if turn.lane.name is None else Identifier(turn.lane.name),
+            response=None if turn.continues is None else Identifier(turn.continues),
+            model_asked=turn.model_asked,
+            model_used=self.model,
+            reason=reason,
+            findings=tuple(turn.found),
+            attachments=len(turn.walk.attachments),
+            detection=turn.detection,
+            duration=now - turn.started,
+            content=turn.content,
+        )
+
+
+def _event(frame: Json) -> Frame:
+    """A frame that is one of the client events.
+
+    Raises:
+        Refused: it is not.
+
+    """
+    if not isinstance(frame, dict):
+        raise Refused("A message must be a JSON object.")
+    name = frame.get("type")
+    if not isinstance(name, str) or name not in _EVENTS:
+        raise Refused("The event is not one that a client may send.", param="type")
+    nested = frame.get("response")
+    if name == "response.create" and nested is not None and not isinstance(nested, dict):
+        raise Refused("The nested response must be an object.", param="response")
+    return frame
+
+
+def _target(frame: Frame) -> str | None:
+    """The response that a frame continues, steers or injects into."""
+    nested = frame.get("response")
+    for place in (frame, nested if isinstance(nested, dict) else frame):
+        for key in ("previous_response_id", "response_id"):
+            value = place.get(key)
+            if isinstance(value, str) and value:
+                return value
+    return None
+
+
+def _write_model(frame: Frame, name: str) -> None:
+    frame["model"] = name
+    nested = frame.get("response")
+    if isinstance(nested, dict):
+        nested["model"] = name
+
+
+def _wants_json(frame: Frame) -> bool:
+    """Whether the answer's text will be JSON source (structured output)."""
+    nested = frame.get("response")
+    for place in (frame, nested if isinstance(nested, dict) else frame):
+        text = place.get("text")
+        form = text.get("format") if isinstance(text, dict) else None
+        if isinstance(form, dict) and form.get("type") in _JSON_FORMATS:
+            return True
+    return False

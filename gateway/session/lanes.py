@@ -1,0 +1,87 @@
+"""The lanes of one connection, and the limits on them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from gateway.errors import Refused
+from gateway.session.states import Bounds, Frame, Lane
+
+_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,256}")
+
+
+class Lanes:
+    """All lanes by name. Iterating gives them in the order in which they came up."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds: Final = bounds
+        self._lanes: dict[str | None, Lane] = {None: Lane(None)}
+        self._ticket = 0
+
+    def __iter__(self) -> Iterator[Lane]:
+        return iter(self._lanes.values())
+
+    def ticket(self) -> int:
+        """A number that no other question or timer of this connection has."""
+        self._ticket += 1
+        return self._ticket
+
+    @property
+    def default(self) -> Lane:
+        """The lane of frames without `stream_id`."""
+        return self._lanes[None]
+
+    def of_client(self, frame: Frame) -> Lane:
+        """The lane of a client's frame, made when it is new.
+
+        Raises:
+            Refused: the `stream_id` is not one, or there are too many lanes.
+
+        """
+        if "stream_id" not in frame:
+            return self.default
+        name = frame["stream_id"]
+        if not isinstance(name, str) or _NAME.fullmatch(name) is None:
+            raise Refused(
+                "A stream_id is 1 to 256 characters of A-Z a-z 0-9 _ . -", code="invalid_stream_id", param="stream_id"
+            )
+        lane = self._lanes.get(name)
+        if lane is None:
+            if len(self._lanes) > self._bounds.lanes:
+                raise Refused(
+                    f"There are at most {self._bounds.lanes} lanes on a connection.",
+                    code="websocket_stream_limit_reached",
+                    param="stream_id",
+                )
+            lane = self._lanes[name] = Lane(name)
+        return lane
+
+    def of_provider(self, frame: Frame) -> Lane:
+        """The lane of a provider's event; the default one when it names none that the client has opened."""
+        name = frame.get("stream_id")
+        return self._lanes.get(name, self.default) if isinstance(name, str) else self.default
+
+    def of_response(self, response_id: str) -> Lane | None:
+        """The lane in which a response is under way, or was the last one."""
+        for lane in self:
+            for response in (lane.active, lane.last):
+                if response is not None and response.id == response_id:
+                    return lane
+        return None
+
+    def check_room(self, lane: Lane) -> None:
+        """Make sure that one more response may be asked for in a lane.
+
+        Raises:
+            Refused: too many responses are in flight, or too many frames wait in this lane.
+
+        """
+        if not lane.busy and sum(other.busy for other in self) >= self._bounds.responses:
+            raise Refused(
+                f"At most {self._bounds.responses} responses may be in flight on a connection.",
+                code="websocket_stream_limit_reached",
+            )
+        if len(lane.turns) + len(lane.waiting) >= self._bounds.queued:
+            raise Refused("Too many frames wait in this lane.", code="websocket_stream_limit_reached")

@@ -1,0 +1,74 @@
+"""Mask a client's frame: what was found in its texts becomes tokens, or the frame is refused."""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from gateway.audit.record import Found
+from gateway.errors import Refused
+from gateway.session.states import Findings, Setup, Turn
+from gateway.wire.schema import Kind
+from gateway.wire.texts import Text, Walk
+from guardrails.redact import Outcome
+from guardrails.vault import Restorable
+
+BARE: Final = frozenset({Kind.NAME, Kind.ID})
+"""Kinds of text that must keep to [A-Za-z0-9_-], so their tokens stand without brackets."""
+
+
+def masked_texts(walk: Walk) -> Sequence[Text]:
+    """The texts of a client's frame that are examined. The model is not: the session itself has written it."""
+    return [text for text in walk.texts if text.kind is not Kind.MODEL or text.is_key]
+
+
+def mask_turn(setup: Setup, turn: Turn) -> Restorable:
+    """Mask a turn's frame in place, note what was found, and give what its response can restore.
+
+    Raises:
+        Refused: the policy blocks something that was found, or an attachment, or the lane's name holds a finding.
+
+    """
+    policy = setup.policy
+    observe = policy.mode == "observe"
+    inherited = turn.inherited
+    if turn.findings is None or inherited is None:
+        raise AssertionError("a turn is masked only when it is ready")
+    own: dict[str, str] = {}
+    values = ChainMap(own, inherited.values)  # type: ignore[arg-type]  # only the first is written to
+    outcomes = dict(_outcomes(setup, turn.texts, turn.findings, values))
+    keep_content = policy.audit.content == "masked"
+    for text in turn.texts:
+        outcome = outcomes[id(text)]
+        place = text.place if outcome.applied or keep_content else ""
+        turn.found += (Found(applied, place) for applied in outcome.applied)
+        if keep_content:
+            turn.content.setdefault(place, []).append(outcome.masked)
+    if observe:
+        return inherited
+    _check(setup, turn, outcomes)
+    turn.walk.rewrite(lambda text: outcomes[id(text)].text if id(text) in outcomes else text.text)
+    turn.walk.drop_repeats()
+    return inherited.with_values(own)
+
+
+def _outcomes(
+    setup: Setup, texts: Sequence[Text], findings: Findings, values: ChainMap[str, str]
+) -> Iterator[tuple[int, Outcome]]:
+    for text, found in zip(texts, findings, strict=True):
+        yield id(text), setup.masker.input(text.text, found, values, bare=text.kind in BARE)
+
+
+def _check(setup: Setup, turn: Turn, outcomes: dict[int, Outcome]) -> None:
+    for text in turn.texts:
+        if text.path is not None and text.path[0] is None and text.key == "stream_id" and outcomes[id(text)].applied:
+            raise Refused("The stream_id holds data that may not be sent.", code="invalid_stream_id", param="stream_id")
+    blocked = sorted({found.applied.entity for found in turn.found if found.applied.action == "block"})
+    if blocked:
+        raise Refused(f"Policy {setup.policy.name} does not allow sending {', '.join(blocked)}.")
+    if turn.walk.attachments and setup.policy.input.attachments == "block":
+        raise Refused(
+            f"Policy {setup.policy.name} does not allow images, files or sound: they cannot be examined.",
+            param=turn.walk.attachments[0].place,
+        )

@@ -1,0 +1,133 @@
+"""The one place that decides and writes the model.
+
+The connection's model is `?model=`, else the first frame's, else the key's first; it must be one of the key's. Every
+`response.create` carries exactly it, whatever the frame said; and no other key that a provider might read as a model
+brings in a name outside the key's list.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Final, Literal, TypeAlias
+
+from gateway.errors import Refused
+from gateway.wire.frame import Json
+from gateway.wire.schema import Context, rule
+
+Frame: TypeAlias = dict[str, Json]
+
+_LOOKS_LIKE: Final = ("model", "engine", "deployment", "fallback")
+_EXEMPT: Final = frozenset({"modelchanged", "modality", "modalities"})
+
+
+def asked(frame: Frame) -> Json:
+    """The model a frame names, flat or nested; None when it names none."""
+    nested = frame.get("response")
+    named = frame.get("model")
+    if named is None and isinstance(nested, dict):
+        named = nested.get("model")
+    return named
+
+
+def choose(named: Json, allowed: Sequence[str]) -> str:
+    """The model of a connection whose first frame names `named`.
+
+    Raises:
+        Refused: it is not one of the key's models, or not a name at all.
+
+    """
+    if named is None:
+        return allowed[0]
+    if not isinstance(named, str) or named not in allowed:
+        raise Refused("This key may not use the model that was asked for.", param="model")
+    return named
+
+
+def enforce(
+    frame: Frame, model: str, provider_name: str, allowed: Sequence[str], mismatch: Literal["overwrite", "reject"]
+) -> bool:
+    """Write the model into a frame, in place; say whether the frame had named another one.
+
+    Raises:
+        Refused: it named another model, and the configuration refuses that.
+
+    """
+    places = [frame]
+    nested = frame.get("response")
+    if isinstance(nested, dict):
+        places.append(nested)
+    differs = False
+    for place in places:
+        named = place.get("model")
+        differs |= named is not None and named != model
+        place["model"] = provider_name
+    foreign = _drop_foreign(frame, Context.TYPED, None, frozenset(allowed), top=True)
+    if (differs or foreign) and mismatch == "reject":
+        raise Refused("This connection's model is fixed; the frame names another.", param="model")
+    return differs
+
+
+def drop_foreign(frame: Frame, allowed: Sequence[str], mismatch: Literal["overwrite", "reject"]) -> None:
+    """Take model names outside the key's list out of a frame that carries no model of its own (steer, inject).
+
+    Raises:
+        Refused: it named one, and the configuration refuses that.
+
+    """
+    if _drop_foreign(frame, Context.TYPED, None, frozenset(allowed), top=False) and mismatch == "reject":
+        raise Refused("This connection's model is fixed; the frame names another.", param="model")
+
+
+def _drop_foreign(node: Json, context: Context, key: str | None, allowed: frozenset[str], *, top: bool) -> bool:
+    """Remove names outside the list wherever a key looks like a model's; say whether there were any."""
+    if context is Context.CONTENT:
+        return False
+    dropped = False
+    if isinstance(node, list):
+        for child in node:
+            dropped |= _drop_foreign(child, context, key, allowed, top=False)
+        return dropped
+    if not isinstance(node, dict):
+        return False
+    type_ = node.get("type")
+    holder = type_ if isinstance(type_, str) else key
+    for name in list(node):
+        below = rule(context, holder, name).below
+        if not (name == "model" and top) and _names_model(name):
+            dropped |= _filter(node, name, allowed)
+        if name in node:
+            nested = top and name == "response"
+            dropped |= _drop_foreign(node[name], below, "response" if nested else name, allowed, top=nested)
+    return dropped
+
+
+def _filter(node: Frame, name: str, allowed: frozenset[str]) -> bool:
+    """Keep of one value only names in the list; remove the key when nothing is left."""
+    value = node[name]
+    if isinstance(value, str):
+        if value in allowed:
+            return False
+        del node[name]
+        return True
+    if isinstance(value, list):
+        kept = [child for child in value if not isinstance(child, str) or child in allowed]
+        foreign = len(kept) != len(value)
+        node[name] = kept
+        if foreign and not kept:
+            del node[name]
+        return foreign
+    if isinstance(value, dict):
+        # An object under a model's key ({"name": "…"}): whatever text it holds could be the name.
+        foreign = False
+        for key in list(value):
+            if isinstance(value[key], str | list | dict):
+                foreign |= _filter(value, key, allowed)
+        return foreign
+    return False
+
+
+def _names_model(key: str) -> bool:
+    """Whether a reader might take a key for a model's: letters folded, everything else ignored."""
+    letters = "".join(c for c in unicodedata.normalize("NFKC", key).casefold() if c.isalnum())
+    return letters not in _EXEMPT and any(word in letters for word in _LOOKS_LIKE)

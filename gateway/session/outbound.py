@@ -1,0 +1,317 @@
+"""From the provider to the client: which response an event belongs to, and restore or mask it."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from gateway.audit.record import Decision, Identifier, Row
+from gateway.errors import FrameError, GatewayError, Refused, UpstreamError
+from gateway.session.effects import Detect, Effect, Record, Remember, StartTimer, StopTimer, ToClient
+from gateway.session.lanes import Lanes
+from gateway.session.refusals import error_frame
+from gateway.session.replay import Replay
+from gateway.session.restoring import Restoring
+from gateway.session.states import Findings, Frame, Lane, Outgoing, Response, Setup, usage_of
+from gateway.wire.events import Class, Event, event
+from gateway.wire.frame import Json, encode, loads
+from guardrails.vault import EMPTY
+
+_KEEPALIVE: Final = "keepalive"
+_STEERED: Final = "steered"
+_MAX_WAITING: Final = 10_000
+"""Events that may wait in a lane for detection; a provider that sends more has its response refused."""
+
+
+class Outbound:
+    """The provider's side of a session."""
+
+    def __init__(self, setup: Setup, lanes: Lanes) -> None:
+        self._setup: Final = setup
+        self._lanes: Final = lanes
+        self._restoring: Final = Restoring(setup)
+        self._replay: Final = Replay(setup, self._restoring)
+        self._observes = setup.policy.mode == "observe"
+        self._masks = setup.policy.output.mask != "off" and not self._observes
+        self._watches = setup.policy.output.mask != "off" and self._observes
+        self._timers: dict[int, tuple[Literal["heartbeat", "response"], Lane, Response]] = {}
+        self._jobs: dict[int, Outgoing] = {}
+
+    def expect(self, lane: Lane, response: Response) -> list[Effect]:
+        """A frame was sent that asks for a response."""
+        lane.waiting.append(response)
+        effects = [self._timer("response", lane, response, self._setup.bounds.response)]
+        if self._masks:
+            effects.append(self._timer("heartbeat", lane, response, self._setup.policy.output.heartbeat))
+        return effects
+
+    def frame(self, data: str, now: float) -> list[Effect]:
+        """Take a message of the provider."""
+        try:
+            frame = loads(data)
+        except FrameError:
+            frame = None
+        name = frame.get("type") if isinstance(frame, dict) else None
+        if not isinstance(frame, dict) or not isinstance(name, str):
+            return self._give_up(UpstreamError("The provider sent something that is not an event."), now)
+        row = event(name)
+        lane = self._lanes.of_provider(frame)
+        response, effects = self._respond(lane, row, frame)
+        if response is not None and response.muted:
+            return effects + self._after(lane, response, row, frame, now)
+        if self._masks or (self._watches and row.cls is Class.TERMINAL):
+            return effects + self._queue(lane, response, row, frame, data, now)
+        if response is None:
+            known = lane.last.known if lane.last is not None else EMPTY
+            effects.append(ToClient(self._restoring.whole(known, frame, data)))
+            return effects
+        sent = [ToClient(new) for new in self._restoring.frames(response, row, frame, data)]
+        if row.cls is Class.TERMINAL or row.cls is Class.ERROR:
+            return effects + self._end(lane, response, row, frame, sent, now)
+        return [*effects, *sent]
+
+    def detected(self, ticket: int, findings: Findings, seconds: float, now: float) -> list[Effect]:
+        """Detection answered for an event."""
+        waiting = self._jobs.pop(ticket, None)
+        if waiting is None:
+            return []
+        waiting.findings = findings
+        if waiting.response is not None:
+            waiting.response.detection += seconds
+        return self._drain(waiting.lane, now)
+
+    def detection_failed(self, ticket: int, error: GatewayError, now: float) -> list[Effect]:
+        """Detection failed for an event: its response is refused."""
+        waiting = self._jobs.pop(ticket, None)
+        if waiting is None:
+            return []
+        waiting.failure = error
+        return self._drain(waiting.lane, now)
+
+    def provider_left(self, error: GatewayError, now: float) -> list[Effect]:
+        """The provider is gone: everything under way has failed."""
+        return self._give_up(error, now)
+
+    def timer(self, ticket: int, now: float) -> list[Effect]:
+        """A heartbeat is due, or a response took too long."""
+        what, lane, response = self._timers.pop(ticket, (None, None, None))
+        if lane is None or response is None:
+            return []
+        response.timers.discard(ticket)
+        if what == "response":
+            error = Refused("The response took longer than this gateway allows.")
+            return self._refuse(lane, response, error, "failed", now)
+        effects = [self._timer("heartbeat", lane, response, self._setup.policy.output.heartbeat)]
+        if response.quiet and not response.muted and response is lane.active:
+            effects.insert(0, ToClient(response.heartbeat or _keepalive(lane)))
+        response.quiet = True
+        return effects
+
+    def failed(self, ticket: int, error: GatewayError) -> list[Effect]:
+        """What ends a response could not be recorded, so it was not sent."""
+        for lane in self._lanes:
+            if lane.last is not None and lane.last.ticket == ticket:
+                return [ToClient(error_frame(error, lane.name))]
+        return [ToClient(error_frame(error, None))]
+
+    def client_left(self, now: float) -> list[Row]:
+        """The rows of responses that nobody waits for any more."""
+        rows: list[Row] = []
+        for lane in self._lanes:
+            unfinished = [one for one in (lane.active, *lane.waiting) if one is not None and not one.recorded]
+            rows += [self._row(lane, one, "failed", now, reason="The client left.") for one in unfinished]
+        return rows
+
+    def _respond(self, lane: Lane, row: Event, frame: Frame) -> tuple[Response | None, list[Effect]]:
+        """The response an event belongs to. The first event of a new one takes it off the lane's queue."""
+        if row.cls is Class.NOTICE:
+            return lane.active, []
+        if row.cls is Class.ERROR:
+            return (lane.waiting[0] if lane.waiting and lane.active is None else lane.active), []
+        whole = frame.get("response")
+        body = whole if isinstance(whole, dict) else {}
+        identity = body.get("id")
+        if lane.active is None or (frame.get("type") == "response.created" and identity != lane.active.id):
+            lane.active = self._begin(lane, body)
+        response = lane.active
+        if response.id is None and isinstance(identity, str):
+            response.id = identity
+            return response, [Remember(identity, response.known)]
+        return response, []
+
+    def _begin(self, lane: Lane, body: Frame) -> Response:
+        """The next response of a lane: the one that waits first, or what the provider begins by itself."""
+        last = lane.last
+        before = body.get("previous_response_id")
+        if lane.waiting:
+            first = lane.waiting[0]
+            successor = last is not None and last.id is not None and before == last.id != first.continues
+            if not successor and not (last is not None and last.ended_steered and before is None):
+                return lane.waiting.popleft()
+        known = last.known.with_values(lane.spare.values) if last is not None else lane.spare
+        return Response(
+            self._lanes.ticket(),
+            last.number if last is not None else 0,
+            known,
+            last.started if last is not None else 0.0,
+            last.id if last is not None else None,
+            json_text=last is not None and last.json_text,
+        )
+
+    def _queue(
+        self, lane: Lane, response: Response | None, row: Event, frame: Frame, data: str, now: float
+    ) -> list[Effect]:
+        """Have an event examined before it may go, in the order of its lane."""
+        if self._masks and self._replay.drops(response, row, frame):
+            return []
+        found, texts = self._replay.texts(frame)
+        waiting = Outgoing(self._lanes.ticket(), lane, response, row, frame, data, texts, found)
+        if len(lane.out) >= _MAX_WAITING:
+            waiting.failure = UpstreamError("The provider sends faster than its answers can be examined.")
+        lane.out.append(waiting)
+        if not texts:
+            waiting.findings = ()
+        if waiting.ready:
+            return self._drain(lane, now)
+        self._jobs[waiting.ticket] = waiting
+        return [Detect(waiting.ticket, [text.text for text in texts])]
+
+    def _drain(self, lane: Lane, now: float) -> list[Effect]:
+        """Send the events at the head of a lane that were examined."""
+        effects: list[Effect] = []
+        while lane.out and lane.out[0].ready:
+            effects += self._deliver(lane, lane.out.popleft(), now)
+        return effects
+
+    def _deliver(self, lane: Lane, waiting: Outgoing, now: float) -> list[Effect]:
+        response, row, frame = waiting.response, waiting.row, waiting.frame
+        if response is not None and response.muted:
+            return self._after(lane, response, row, frame, now)
+        try:
+            if waiting.failure is not None and not self._watches:
+                raise waiting.failure
+            sent: list[ToClient] = []
+            if self._watches:
+                self._replay.note(waiting)
+                sent.append(ToClient(waiting.data))
+            else:
+                sent += (ToClient(new) for new in self._replay.frames(waiting))
+        except GatewayError as exc:
+            if response is None:
+                return [ToClient(error_frame(exc, lane.name))]
+            blocked: Decision = "blocked" if isinstance(exc, Refused) else "failed"
+            return self._refuse(lane, response, exc, blocked, now) + self._after(lane, response, row, frame, now)
+        if response is None:
+            return list(sent)
+        response.quiet = response.quiet and not sent
+        if row.cls is Class.TERMINAL or row.cls is Class.ERROR:
+            return self._end(lane, response, row, frame, sent, now)
+        return list(sent)
+
+    def _end(
+        self, lane: Lane, response: Response, row: Event, frame: Frame, sent: list[ToClient], now: float
+    ) -> list[Effect]:
+        """A response is over: record it, then send its last frames."""
+        stopped = self._leave(lane, response, row, frame)
+        if response.recorded:
+            return [*stopped, *sent]
+        decision: Decision = "forwarded"
+        if response.found:
+            decision = "observed" if self._observes else "masked"
+        reason = None if row.cls is Class.TERMINAL else "The provider answered with an error."
+        record = Record(response.ticket, self._row(lane, response, decision, now, reason=reason, frame=frame))
+        return [*stopped, record, *(ToClient(one.data, response.ticket) for one in sent)]
+
+    def _refuse(
+        self, lane: Lane, response: Response, error: GatewayError, decision: Decision, now: float
+    ) -> list[Effect]:
+        """Refuse a response: tell the client, record it, and let nothing more of it through."""
+        response.muted = True
+        row = self._row(lane, response, decision, now, reason=str(error))
+        return [Record(response.ticket, row), ToClient(error_frame(error, lane.name), response.ticket)]
+
+    def _after(self, lane: Lane, response: Response, row: Event, frame: Frame, now: float) -> list[Effect]:
+        """An event of a response that was refused: nothing is sent, but its end frees the lane."""
+        if row.cls is Class.TERMINAL or row.cls is Class.ERROR:
+            return self._leave(lane, response, row, frame)
+        return []
+
+    def _leave(self, lane: Lane, response: Response, row: Event, frame: Frame) -> list[Effect]:
+        """Take a response that is over out of its lane."""
+        stopped = self._stop_timers(response)
+        if response in lane.waiting:
+            lane.waiting.remove(response)
+            lane.spare = response.known
+            return stopped
+        whole = frame.get("response")
+        details = whole.get("incomplete_details") if isinstance(whole, dict) else None
+        response.ended_steered = isinstance(details, dict) and details.get("reason") == _STEERED
+        response.streams.clear()
+        response.asides.clear()
+        if lane.active is response:
+            lane.active = None
+        lane.last = response
+        return stopped
+
+    def _give_up(self, error: GatewayError, now: float) -> list[Effect]:
+        effects: list[Effect] = []
+        for lane in list(self._lanes):
+            for response in [lane.active, *lane.waiting]:
+                if response is not None:
+                    effects += self._stop_timers(response)
+                    if not response.muted:
+                        effects += self._refuse(lane, response, error, "failed", now)
+            for waiting in lane.out:
+                self._jobs.pop(waiting.ticket, None)
+            lane.out.clear()
+            lane.waiting.clear()
+            if lane.active is not None:
+                lane.last, lane.active = lane.active, None
+        return effects
+
+    def _timer(self, what: Literal["heartbeat", "response"], lane: Lane, response: Response, seconds: float) -> Effect:
+        ticket = self._lanes.ticket()
+        self._timers[ticket] = (what, lane, response)
+        response.timers.add(ticket)
+        return StartTimer(ticket, seconds)
+
+    def _stop_timers(self, response: Response) -> list[Effect]:
+        stopped: list[Effect] = [StopTimer(ticket) for ticket in sorted(response.timers)]
+        for ticket in response.timers:
+            self._timers.pop(ticket, None)
+        response.timers.clear()
+        return stopped
+
+    def _row(
+        self,
+        lane: Lane,
+        response: Response,
+        decision: Decision,
+        now: float,
+        *,
+        reason: str | None = None,
+        frame: Frame | None = None,
+    ) -> Row:
+        response.recorded = True
+        whole: Json = frame.get("response") if frame is not None else None
+        return Row(
+            self._setup.who,
+            response.number,
+            "output",
+            "response",
+            decision,
+            lane=None if lane.name is None else Identifier(lane.name),
+            response=None if response.id is None else Identifier(response.id),
+            reason=reason,
+            findings=tuple(response.found),
+            detection=response.detection,
+            duration=now - response.started,
+            usage=usage_of(whole),
+            content=response.content,
+        )
+
+
+def _keepalive(lane: Lane) -> str:
+    frame: Frame = {"type": _KEEPALIVE}
+    if lane.name is not None:
+        frame["stream_id"] = lane.name
+    return encode(frame)

@@ -1,0 +1,155 @@
+"""Mask a provider's events before the client sees them: `delivery: replay` and `delivery: suppress`.
+
+The raw pieces of a text are dropped. When an item is complete it is masked once, and the client gets the sequence of
+events that would have brought the masked item; `suppress` leaves even that out and sends the final event only. An event
+nobody listed is masked like any text. Where nothing can be examined (sound, pictures), nothing is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from gateway.audit.record import Found
+from gateway.errors import Refused
+from gateway.session.restoring import Restoring, is_json
+from gateway.session.states import Frame, Outgoing, Response, Setup
+from gateway.wire.events import POSITION, Class, Event
+from gateway.wire.frame import Json, encode
+from gateway.wire.synth import item_events
+from gateway.wire.texts import Text, Walk, walk
+from guardrails.vault import EMPTY
+
+_DROPPED: Final = frozenset({Class.DELTA, Class.DONE, Class.PART, Class.ANNOTATION, Class.ITEM_ADDED, Class.BLOB})
+_KEPT_ASIDE: Final = frozenset({"type", "sequence_number", "stream_id", *POSITION})
+_ANSWER: Final = ("response.output", "response.error")
+_MAX_ASIDES: Final = 32
+"""Lifecycle events kept for one item until it is complete; real items have at most four."""
+
+
+class Replay:
+    """Masks the events of one session."""
+
+    __slots__ = ("_restoring", "_setup", "_suppress")
+
+    def __init__(self, setup: Setup, restoring: Restoring) -> None:
+        self._setup = setup
+        self._restoring = restoring
+        self._suppress: Final = setup.policy.output.delivery == "suppress"
+
+    def drops(self, response: Response | None, row: Event, frame: Frame) -> bool:
+        """Whether an event is not sent; what is known of its item is kept for when the item is complete."""
+        if row.cls in _DROPPED:
+            return not (row.cls is Class.BLOB and self._setup.policy.input.attachments == "allow")
+        if row.cls is Class.LIFECYCLE:
+            index = frame.get("output_index")
+            if not self._suppress and response is not None and isinstance(index, int):
+                aside = response.asides.setdefault(index, [])
+                if len(aside) < _MAX_ASIDES:
+                    aside.append({key: value for key, value in frame.items() if key in _KEPT_ASIDE})
+            return True
+        return row.cls is Class.ITEM_DONE and self._suppress
+
+    def texts(self, frame: Frame) -> tuple[Walk, Sequence[Text]]:
+        """The texts of an event to be examined, and the walk that found them."""
+        found = walk(frame)
+        return found, [text for text in found.texts if text.text]
+
+    def note(self, waiting: Outgoing) -> None:
+        """Note what masking would find in an event, and leave it as it is."""
+        try:
+            self._outcomes(waiting)
+        except Refused:
+            return
+
+    def frames(self, waiting: Outgoing) -> Iterator[str]:
+        """The frames to send for an event whose texts were examined.
+
+        Raises:
+            Refused: the policy blocks something that was found.
+
+        """
+        self._mask(waiting)
+        frame, response = waiting.frame, waiting.response
+        if response is None:
+            yield encode(frame)
+        elif waiting.row.cls is Class.ITEM_DONE:
+            yield from self._item(response, frame, frame.get("item"), frame.get("output_index"))
+        elif waiting.row.cls is Class.TERMINAL:
+            if not self._suppress:
+                yield from self._undelivered(response, frame)
+            yield encode(frame)
+        else:
+            data = encode(frame)
+            if waiting.row.cls is Class.RESPONSE:
+                response.heartbeat = encode({**frame, "type": "response.in_progress"})
+            yield data
+
+    def _mask(self, waiting: Outgoing) -> None:
+        """Mask an event in place."""
+        new = self._outcomes(waiting)
+        waiting.walk.rewrite(lambda text: new.get(id(text), text.text))
+        waiting.walk.drop_repeats()
+        waiting.frame.pop("obfuscation", None)
+        if self._setup.policy.input.attachments == "block":
+            for blob in waiting.walk.attachments:
+                if blob.key != "type":
+                    blob.node[blob.key] = ""  # type: ignore[index]  # a key of the node it was found in
+
+    def _outcomes(self, waiting: Outgoing) -> dict[int, str]:
+        """What becomes of each text; what was found in them is noted.
+
+        Raises:
+            Refused: the policy blocks something that was found.
+
+        """
+        response = waiting.response
+        known = response.known if response is not None else EMPTY
+        json_text = response is not None and response.json_text
+        new: dict[int, str] = {}
+        found: list[Found] = []
+        for text, spans in zip(waiting.texts, waiting.findings or (), strict=True):
+            restore = self._restoring.allows(text)
+            escape = is_json(text, json_text=json_text)
+            outcome = self._setup.masker.output(text.text, spans, known, escape=escape, restore=restore)
+            new[id(text)] = outcome.text
+            found += (Found(applied, text.place) for applied in outcome.applied)
+            if response is not None and waiting.row.cls is Class.TERMINAL and self._keeps_content:
+                place = text.place
+                if place.startswith(_ANSWER):
+                    response.content.setdefault(place, []).append(outcome.masked)
+        self._note(waiting, found)
+        return new
+
+    @property
+    def _keeps_content(self) -> bool:
+        return self._setup.policy.audit.content == "masked"
+
+    def _note(self, waiting: Outgoing, found: list[Found]) -> None:
+        """Keep the findings of what the client gets: the items and the final event, not the same ones twice."""
+        blocked = sorted({one.applied.entity for one in found if one.applied.action == "block"})
+        response = waiting.response
+        if response is not None and (waiting.row.cls is Class.TERMINAL or blocked):
+            response.found += found
+        if blocked:
+            raise Refused(f"Policy {self._setup.policy.name} does not let {', '.join(blocked)} through in an answer.")
+
+    def _item(self, response: Response, frame: Frame, item: Json, index: Json) -> Iterator[str]:
+        if not isinstance(item, dict) or not isinstance(index, int):
+            yield encode(frame)
+            return
+        response.delivered.add(index)
+        sequence = frame.get("sequence_number")
+        lane: Frame = {"stream_id": frame["stream_id"]} if "stream_id" in frame else {}
+        events = list(item_events(item, index))
+        events[1:1] = response.asides.pop(index, [])
+        for event in events:
+            yield encode({**event, "sequence_number": sequence, **lane})
+
+    def _undelivered(self, response: Response, frame: Frame) -> Iterator[str]:
+        """Bring the items that only the final event holds, as when a response breaks off."""
+        whole = frame.get("response")
+        output = whole.get("output") if isinstance(whole, dict) else None
+        for index, item in enumerate(output if isinstance(output, list) else ()):
+            if index not in response.delivered:
+                yield from self._item(response, frame, item, index)

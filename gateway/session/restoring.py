@@ -1,0 +1,148 @@
+"""Restore a provider's events when the policy only restores: nothing waits, and only what changes is written anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from gateway.session.masking import BARE
+from gateway.session.states import Frame, Response, Setup, Streaming
+from gateway.wire.events import Class, Event
+from gateway.wire.frame import Json, encode
+from gateway.wire.schema import Kind
+from gateway.wire.texts import Text, position, walk
+from guardrails.restore import Restorer
+from guardrails.stream import RestoreStream
+from guardrails.vault import Restorable
+
+_TOOL_KEYS: Final = frozenset({"arguments", "input", "code", "command", "commands", "action", "actions", "operation"})
+_OUTPUT_TEXT: Final = frozenset({"output_text", "response.output_text.done", "response.output_text.delta"})
+_ENDS: Final = frozenset({Class.DONE, Class.PART, Class.ITEM_DONE})
+_OUTPUT_TEXT_DELTA: Final = "response.output_text.delta"
+
+
+class Restoring:
+    """Restores the events of one session."""
+
+    __slots__ = ("_marks", "_restorer", "_where")
+
+    def __init__(self, setup: Setup) -> None:
+        self._restorer: Final[Restorer] = setup.masker.restorer
+        self._where: Final = setup.policy.output.restore_in
+        opening = self._restorer.grammar.opening
+        # JSON may write a bracket as an escape, and names carry tokens without any.
+        self._marks: Final = (opening, f"\\u{ord(opening):04x}", f"\\u{ord(opening):04X}")
+
+    def frames(self, response: Response, row: Event, frame: Frame, data: str) -> Iterator[str]:
+        """The frames to send for one event of a response."""
+        known = response.known
+        if not known:
+            yield data
+            return
+        if row.cls is Class.DELTA:
+            piece = frame.get(row.text)
+            if isinstance(piece, str):
+                yield from self._delta(response, row, frame, data)
+                return
+            if isinstance(piece, dict):
+                yield from self._deltas(response, row, frame, piece)
+                return
+        if response.streams:
+            yield from self._flush(response, row, frame)
+        yield self.whole(known, frame, data, json_text=response.json_text)
+
+    def whole(self, known: Restorable, frame: Frame, data: str, *, json_text: bool = False) -> str:
+        """An event that carries whole texts, restored; the very same text when it holds no token."""
+        if not known or not self._may_hold_token(known, data):
+            return data
+        found = walk(frame, open_json=False)
+        changed = found.rewrite(lambda text: self.text(text, known, json_text=json_text))
+        return encode(frame) if changed else data
+
+    def text(self, text: Text, known: Restorable, *, json_text: bool) -> str:
+        """One whole text of an event, restored as its place asks for."""
+        if not self.allows(text):
+            return text.text
+        if text.kind in BARE:
+            return self._restorer.bare(text.text, known)
+        return self._restorer.whole(text.text, known, escape=is_json(text, json_text=json_text))
+
+    def allows(self, text: Text) -> bool:
+        """Whether the policy restores at the place of a text."""
+        return self.allowed(tool=text.under(_TOOL_KEYS))
+
+    def allowed(self, *, tool: bool) -> bool:
+        """Whether the policy restores in texts, or in the arguments of tools."""
+        return self._where.tool_arguments if tool else self._where.text
+
+    def _may_hold_token(self, known: Restorable, data: str) -> bool:
+        return known.has_bare or any(mark in data for mark in self._marks)
+
+    def _delta(self, response: Response, row: Event, frame: Frame, data: str) -> Iterator[str]:
+        new = self._feed(response, row, frame, row.text, (*position(frame), row.text))
+        if new == frame[row.text]:
+            yield data
+        elif new:
+            yield encode(_with_piece(frame, row.text, new))
+
+    def _deltas(self, response: Response, row: Event, frame: Frame, pieces: Frame) -> Iterator[str]:
+        """A delta with several texts (`stdout`, `stderr`), each a stream of its own."""
+        at = position(frame)
+        new: Frame = {}
+        for key, piece in pieces.items():
+            if isinstance(piece, str):
+                event: Frame = {**frame, row.text: {key: piece}}
+                new[key] = self._feed(response, row, event, key, (*at, key), piece)
+            else:
+                new[key] = piece
+        yield encode({**frame, row.text: new})
+
+    def _feed(
+        self, response: Response, row: Event, frame: Frame, key: str, at: tuple[Json, ...], piece: str | None = None
+    ) -> str:
+        if piece is None:
+            piece = str(frame[row.text])
+        if not self.allowed(tool=row.tool):
+            return piece
+        streaming = response.streams.get(at)
+        if streaming is None:
+            escape = row.json or (response.json_text and frame.get("type") == _OUTPUT_TEXT_DELTA)
+            stream = RestoreStream(self._restorer, response.known, escape=escape)
+            streaming = response.streams[at] = Streaming(stream, row, key, frame)
+        streaming.last = frame
+        return streaming.stream.feed(piece)
+
+    def _flush(self, response: Response, row: Event, frame: Frame) -> Iterator[str]:
+        """Give what is held back of the texts that this event ends: an item's own, or all at the response's end."""
+        if row.cls is Class.TERMINAL or row.cls is Class.ERROR:
+            ended = list(response.streams)
+        elif row.cls in _ENDS:
+            index = frame.get("output_index")
+            ended = [at for at, one in response.streams.items() if one.last.get("output_index") == index]
+        else:
+            return
+        for at in ended:
+            streaming = response.streams[at]
+            if streaming.stream.holding:
+                yield encode(_last_delta(streaming))
+            if row.cls is not Class.DONE and row.cls is not Class.PART:
+                del response.streams[at]
+
+
+def is_json(text: Text, *, json_text: bool) -> bool:
+    """Whether a text is JSON source, so that what is put into it must be escaped."""
+    return text.kind is Kind.JSON or (json_text and text.key == "text" and text.holder in _OUTPUT_TEXT)
+
+
+def _with_piece(frame: Frame, key: str, piece: str) -> Frame:
+    new = {**frame, key: piece}
+    if new.get("logprobs"):
+        new["logprobs"] = []
+    return new
+
+
+def _last_delta(streaming: Streaming) -> Frame:
+    rest = streaming.stream.flush()
+    if streaming.key == streaming.row.text:
+        return _with_piece(streaming.last, streaming.key, rest)
+    return {**streaming.last, streaming.row.text: {streaming.key: rest}}

@@ -1,0 +1,147 @@
+"""The session: one client's connection, without any I/O.
+
+Frames, answers and timers go in; effects come out (decision 0001). The order within a lane is kept both ways, and no
+lane waits for another: what a slow detection holds up is the lane it belongs to.
+
+    client_frame ──▶ Detect, Recall ──▶ detected, recalled ──▶ Record, ToUpstream
+    upstream_frame ──▶ ToClient                                   (the policy only restores)
+    upstream_frame ──▶ Detect ──▶ detected ──▶ Record, ToClient   (the policy masks answers)
+
+Times are seconds on the caller's clock.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway.audit.record import Row
+from gateway.errors import GatewayError
+from gateway.session.effects import Connect, Effect
+from gateway.session.inbound import Inbound
+from gateway.session.lanes import Lanes
+from gateway.session.outbound import Outbound
+from gateway.session.states import Findings, Lane, Setup
+from guardrails.vault import EMPTY, Restorable
+
+
+class Session:
+    """One client's connection. The runner calls a method for each thing that happens, and performs what it returns."""
+
+    def __init__(self, setup: Setup, *, model: str | None = None) -> None:
+        """`model` is what `?model=` asked for; it must be one of the key's."""
+        self._lanes: Final = Lanes(setup.bounds)
+        self._inbound: Final = Inbound(setup, self._lanes, model=model)
+        self._outbound: Final = Outbound(setup, self._lanes)
+        self._connected: str | None = None
+        self._connecting = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is asked for or under way."""
+        return not any(lane.busy or lane.turns or lane.out for lane in self._lanes)
+
+    @property
+    def model(self) -> str | None:
+        """The connection's model, once it is known."""
+        return self._inbound.model
+
+    def client_frame(self, data: str | bytes, now: float) -> list[Effect]:
+        """A message came from the client."""
+        turn, effects = self._inbound.frame(data, now)
+        if turn is not None:
+            effects += self._advance(turn.lane, now)
+        return effects
+
+    def detected(self, ticket: int, findings: Findings, seconds: float, now: float) -> list[Effect]:
+        """Detection answered; a late answer, to a ticket that is settled, is ignored."""
+        turn = self._inbound.pending.get(ticket)
+        if turn is not None:
+            turn.findings, turn.detection = findings, seconds
+            return self._advance(turn.lane, now)
+        return self._outbound.detected(ticket, findings, seconds, now)
+
+    def detection_failed(self, ticket: int, error: GatewayError, now: float) -> list[Effect]:
+        """Detection failed or took too long: what it was for is refused."""
+        turn = self._inbound.pending.get(ticket)
+        if turn is None:
+            return self._outbound.detection_failed(ticket, error, now)
+        self._inbound.not_examined(turn, error)
+        return self._advance(turn.lane, now)
+
+    def recalled(self, ticket: int, known: Restorable | None, now: float) -> list[Effect]:
+        """The vault answered; None when it does not know the response."""
+        turn = self._inbound.pending.get(ticket)
+        if turn is None:
+            return []
+        turn.inherited = known if known is not None else EMPTY
+        return self._advance(turn.lane, now)
+
+    def recall_failed(self, ticket: int, error: GatewayError, now: float) -> list[Effect]:
+        """The vault failed, or the response belongs to another key."""
+        turn = self._inbound.pending.get(ticket)
+        if turn is None:
+            return []
+        turn.refusal = error
+        return self._advance(turn.lane, now)
+
+    def connected(self, model: str, provider_model: str, now: float) -> list[Effect]:
+        """The provider is connected, for `model`; `provider_model` is its own name for that."""
+        self._connected, self._connecting = model, False
+        self._inbound.provider_model = provider_model
+        return self._advance_all(now)
+
+    def connect_failed(self, error: GatewayError, now: float) -> list[Effect]:
+        """The provider cannot be reached: every frame that waits for it is refused. The next one tries again."""
+        self._connecting = False
+        for lane in self._lanes:
+            for turn in lane.turns:
+                if turn.ready and turn.refusal is None:
+                    turn.refusal = error
+        return self._advance_all(now)
+
+    def upstream_frame(self, data: str, now: float) -> list[Effect]:
+        """A message came from the provider."""
+        return self._outbound.frame(data, now)
+
+    def upstream_closed(self, error: GatewayError, now: float) -> list[Effect]:
+        """The provider left: what was under way has failed. The next frame dials again."""
+        self._connected = None
+        return self._outbound.provider_left(error, now)
+
+    def timer(self, ticket: int, now: float) -> list[Effect]:
+        """A timer ran out."""
+        return self._outbound.timer(ticket, now)
+
+    def failed(self, ticket: int, error: GatewayError, now: float) -> list[Effect]:
+        """An effect of a ticket could not be performed: what it was for is refused, and nothing of it was sent."""
+        return self._inbound.failed(ticket, error) or self._outbound.failed(ticket, error)
+
+    def client_left(self, now: float) -> list[Row]:
+        """The client is gone: the rows of what it leaves unfinished."""
+        return self._outbound.client_left(now)
+
+    def _advance_all(self, now: float) -> list[Effect]:
+        effects: list[Effect] = []
+        for lane in list(self._lanes):
+            effects += self._advance(lane, now)
+        return effects
+
+    def _advance(self, lane: Lane, now: float) -> list[Effect]:
+        """Let go of the turns at the head of a lane that are ready, in order."""
+        effects: list[Effect] = []
+        while lane.turns and lane.turns[0].ready:
+            turn = lane.turns[0]
+            if turn.refusal is None and (self._connected is None or self._connected != (self.model or self._connected)):
+                return effects + self._connect()
+            lane.turns.popleft()
+            sent, response = self._inbound.settle(turn, now)
+            effects += sent
+            if response is not None:
+                effects += self._outbound.expect(lane, response)
+        return effects
+
+    def _connect(self) -> list[Effect]:
+        if self._connecting:
+            return []
+        self._connecting = True
+        return [Connect(self.model or self._inbound.first_model)]

@@ -1,0 +1,176 @@
+"""What the session keeps: lanes, turns on their way up, responses on their way down.
+
+State stands where it belongs (decision 0005): a lane's queue in the lane, a text's held-back end in the response that
+it is a part of. Nothing is kept for the connection but the model and the lanes themselves.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from gateway.audit.record import Found, Usage, Who
+from gateway.errors import GatewayError
+from gateway.wire.events import Event
+from gateway.wire.frame import Json
+from gateway.wire.texts import Text, Walk
+from guardrails.findings import Finding
+from guardrails.redact import Masked, Masker
+from guardrails.stream import RestoreStream
+from guardrails.vault import EMPTY, Restorable
+from policies.model import Policy
+
+Frame: TypeAlias = dict[str, Json]
+Findings: TypeAlias = Sequence[Sequence[Finding]]
+Mismatch: TypeAlias = Literal["overwrite", "reject"]
+ClientEvent: TypeAlias = Literal["response.create", "response.steer", "response.inject"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one connection may hold. The defaults are the provider's own limits and the contract's.
+
+    `queued` bounds the frames that wait in one lane: a client that sends faster than its provider answers is told so.
+    """
+
+    message_bytes: int = 8 * 1024 * 1024
+    json_depth: int = 64
+    lanes: int = 32
+    responses: int = 16
+    queued: int = 64
+    response: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """All that a session is given: the policy, the caller, its models, and the bounds.
+
+    `models` are the key's models in its own order; the session writes the provider's name for the chosen one. `admit`
+    says whether the key's rate allows one more turn.
+    """
+
+    policy: Policy
+    masker: Masker
+    who: Who
+    models: Sequence[str]
+    mismatch: Mismatch
+    bounds: Bounds
+    admit: Callable[[], bool] = lambda: True
+
+
+@dataclass(slots=True, eq=False)
+class Turn:
+    """A frame of the client that is being examined."""
+
+    ticket: int
+    number: int
+    lane: Lane
+    event: ClientEvent
+    frame: Frame
+    started: float
+    walk: Walk = field(default_factory=Walk)
+    texts: Sequence[Text] = ()
+    model_asked: str | None = None
+    continues: str | None = None
+    findings: Findings | None = None
+    inherited: Restorable | None = None
+    detection: float = 0.0
+    refusal: GatewayError | None = None
+    unexamined: str | None = None
+    found: list[Found] = field(default_factory=list)
+    content: dict[str, list[Masked]] = field(default_factory=dict)
+
+    @property
+    def ready(self) -> bool:
+        """Whether all that was asked about it has been answered."""
+        return self.refusal is not None or (self.findings is not None and self.inherited is not None)
+
+
+@dataclass(slots=True)
+class Streaming:
+    """One text of a response that arrives in pieces, and the last event that brought one."""
+
+    stream: RestoreStream
+    row: Event
+    key: str
+    last: Frame
+
+
+@dataclass(slots=True, eq=False)
+class Response:
+    """A response that was asked for: first waiting for the provider, then running."""
+
+    ticket: int
+    number: int
+    known: Restorable
+    started: float
+    continues: str | None = None
+    id: str | None = None
+    json_text: bool = False
+    steered: Restorable = EMPTY
+    ended_steered: bool = False
+    streams: dict[tuple[Json, ...], Streaming] = field(default_factory=dict)
+    delivered: set[int] = field(default_factory=set)
+    timers: set[int] = field(default_factory=set)
+    asides: dict[int, list[Frame]] = field(default_factory=dict)
+    heartbeat: str | None = None
+    quiet: bool = True
+    found: list[Found] = field(default_factory=list)
+    content: dict[str, list[Masked]] = field(default_factory=dict)
+    detection: float = 0.0
+    muted: bool = False
+    recorded: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Outgoing:
+    """An event of the provider that waits, in its lane's order, for its texts to be examined."""
+
+    ticket: int
+    lane: Lane
+    response: Response | None
+    row: Event
+    frame: Frame
+    data: str
+    texts: Sequence[Text]
+    walk: Walk
+    findings: Findings | None = None
+    failure: GatewayError | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it may go, one way or the other."""
+        return self.findings is not None or self.failure is not None
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """One `stream_id`: first in, first out, and independent of every other."""
+
+    name: str | None
+    turns: deque[Turn] = field(default_factory=deque)
+    waiting: deque[Response] = field(default_factory=deque)
+    active: Response | None = None
+    last: Response | None = None
+    spare: Restorable = EMPTY
+    out: deque[Outgoing] = field(default_factory=deque)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a response is asked for or under way."""
+        return self.active is not None or bool(self.waiting) or any(t.event == "response.create" for t in self.turns)
+
+
+def usage_of(response: Json) -> Usage | None:
+    """The usage a terminal event reports; anything but whole numbers is left out."""
+    usage = response.get("usage") if isinstance(response, dict) else None
+    if not isinstance(usage, dict):
+        return None
+
+    def count(key: str) -> int:
+        value = usage.get(key)
+        return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+    return Usage(count("input_tokens"), count("output_tokens"), count("total_tokens"))
