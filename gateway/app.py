@@ -1,0 +1,124 @@
+"""The ASGI application: which path does what. Everything else is 404 and is never passed on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import Receive, Scope, Send
+
+from gateway.audit.sinks import FileSink
+from gateway.auth import UNAUTHORIZED, authenticate
+from gateway.config import Settings
+from gateway.connection import Gateway, serve_socket
+from gateway.session.refusals import STATUS, error_body
+from guardrails.pool import DetectionPool
+from guardrails.vault import MemoryVault
+
+_WEBSOCKET_ONLY: Final = (
+    "This gateway serves the Responses API in WebSocket mode only: connect to this path with a WebSocket. "
+    "Nothing was sent to the provider."
+)
+
+
+def create_app(settings: Settings, *, workers: int = 1) -> Starlette:
+    """The gateway as an ASGI application, for a server that has WebSockets.
+
+    `workers` is the number of processes for detection; they start with the application, which takes seconds.
+
+    Raises:
+        AuditError: the audit file cannot be opened.
+
+    """
+    config = settings.config
+    gateway = Gateway(
+        settings,
+        DetectionPool([key.policy for key in settings.keys], workers),
+        MemoryVault(ttl=config.vault.ttl, clock=time.monotonic),
+        FileSink(config.audit.path),
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:  # Starlette passes it
+        await gateway.pool.start()
+        try:
+            yield
+        finally:
+            await gateway.pool.close()
+            gateway.sink.close()
+
+    paths = _Paths(gateway)
+    return Starlette(
+        routes=[
+            WebSocketRoute("/v1/responses", _Socket(gateway)),
+            Route("/v1/responses", paths.post_response, methods=["POST"]),
+            Route("/v1/models", paths.models, methods=["GET"]),
+            Route("/v1/models/{model:path}", paths.model, methods=["GET"]),
+            Route("/healthz", paths.healthz, methods=["GET"]),
+            Route("/readyz", paths.readyz, methods=["GET"]),
+        ],
+        lifespan=lifespan,
+    )
+
+
+class _Socket:
+    """The WebSocket endpoint. A class, because Starlette takes a function for something else."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await serve_socket(self._gateway, scope, receive, send)
+
+
+class _Paths:
+    """The HTTP endpoints."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def post_response(self, request: Request) -> Response:
+        """Refuse: a client that leaves the WebSocket must not find an unguarded way."""
+        if authenticate(self._gateway.settings, request.headers.raw) is None:
+            return _unauthorized()
+        return JSONResponse(error_body(_WEBSOCKET_ONLY, "invalid_prompt"), STATUS)
+
+    async def models(self, request: Request) -> Response:
+        """The models this key may use."""
+        caller = authenticate(self._gateway.settings, request.headers.raw)
+        if caller is None:
+            return _unauthorized()
+        return JSONResponse({"object": "list", "data": [_model(name) for name in caller.key.key.models]})
+
+    async def model(self, request: Request) -> Response:
+        """One of them."""
+        caller = authenticate(self._gateway.settings, request.headers.raw)
+        if caller is None:
+            return _unauthorized()
+        name = request.path_params["model"]
+        if name not in caller.key.key.models:
+            return JSONResponse(error_body("This key may not use that model.", "model_not_found"), 404)
+        return JSONResponse(_model(name))
+
+    async def healthz(self, request: Request) -> Response:  # Starlette passes it
+        """The process runs."""
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(self, request: Request) -> Response:  # as above
+        """Texts can be examined and rows written."""
+        state = {"detection": self._gateway.pool.ready, "audit": self._gateway.sink.ready(), "vault": True}
+        return JSONResponse(state, 200 if all(state.values()) else 503)
+
+
+def _model(name: str) -> dict[str, object]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "gateway"}
+
+
+def _unauthorized() -> Response:
+    return JSONResponse(error_body(UNAUTHORIZED, "invalid_api_key"), 401)

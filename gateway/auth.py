@@ -1,0 +1,59 @@
+"""Who is calling: the bearer key, compared in constant time, and the browser's Origin."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from gateway.config import ClientKey, Settings
+
+UNAUTHORIZED: Final = "Incorrect API key provided."
+"""The one text for every caller who is not let in: it does not say why."""
+_MAX_KEY: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A caller who was let in. `tenant` separates its values and tokens; `secret` keys the latter."""
+
+    key: ClientKey
+    tenant: str
+    secret: bytes = field(repr=False)
+    authorization: str = field(repr=False)
+
+
+def authenticate(settings: Settings, headers: Iterable[tuple[bytes, bytes]]) -> Caller | None:
+    """The caller of a request, from its one `Authorization: Bearer` header; None when there is none to let in.
+
+    Every configured key is compared, whichever matches, so that the time tells nothing.
+    """
+    given = [value for name, value in headers if name == b"authorization"]
+    if len(given) != 1 or len(given[0]) > _MAX_KEY or given[0][:7].lower() != b"bearer ":
+        return None
+    bearer = given[0][7:].strip()
+    if not bearer or not bearer.isascii() or b" " in bearer:
+        return None
+    digest = hashlib.sha256(bearer).digest()
+    found: ClientKey | None = None
+    for key in settings.keys:
+        if key.secret_sha256 is not None and hmac.compare_digest(key.secret_sha256, digest):
+            found = key
+    if found is not None:
+        tenant = found.key.id
+    else:
+        found = next((key for key in settings.keys if key.secret_sha256 is None), None)
+        if found is None:
+            return None
+        # A key of the caller's own: a tenant by itself, known only by its HMAC.
+        tenant = f"{found.key.id}-{hmac.digest(settings.vault_secret, bearer, hashlib.sha256).hex()[:16]}"
+    secret = hmac.digest(settings.vault_secret, f"tenant\x00{tenant}".encode(), hashlib.sha256)
+    return Caller(found, tenant, secret, given[0].decode("ascii", "replace"))
+
+
+def origin_allowed(settings: Settings, headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a browser's Origin is on the list; what is no browser sends none."""
+    origin = headers.get(b"origin")
+    return origin is None or origin.decode("latin-1") in settings.config.listen.origins

@@ -1,0 +1,91 @@
+"""The command line. Heavy imports stand in the commands that need them: `--help` must not wait for spaCy."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from gateway.errors import GatewayError
+
+app = typer.Typer(
+    name="guardrail-gateway",
+    help="Masks personal data on its way to an LLM provider, and gives callers their own data back.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+_FAILED: Final = 1
+
+
+def main() -> None:
+    """Run the command line; a mistake of the user's is one clear message and exit code 1."""
+    from gateway.ownership import check_packages
+    from guardrails.errors import GuardrailError
+    from policies.load import PolicyError
+
+    try:
+        check_packages()
+        app()
+    except (GatewayError, GuardrailError, PolicyError) as exc:
+        typer.echo(str(exc), err=True)
+        sys.exit(_FAILED)
+
+
+@app.command()
+def serve(
+    config: Annotated[Path | None, typer.Option(help="The gateway.yaml to serve.")] = None,
+    upstream: Annotated[str | None, typer.Option(help="Without a file: the provider's ws:// or wss:// URL.")] = None,
+    model: Annotated[str | None, typer.Option(help="Without a file: the model callers may use.")] = None,
+    policy: Annotated[str, typer.Option(help="Without a file: a built-in policy's name, or a path.")] = "default",
+    port: Annotated[int, typer.Option(help="Without a file: the port on 127.0.0.1.")] = 8080,
+    workers: Annotated[int, typer.Option(min=0, help="Processes for detection; 0 examines everything inline.")] = 1,
+) -> None:
+    """Run the gateway; prints one line with its URL when it is ready."""
+    from gateway.serve import run, settings_for
+
+    run(settings_for(config, upstream=upstream, model=model, policy=policy, port=port), workers=workers)
+
+
+@app.command()
+def check(config: Annotated[Path, typer.Option(help="The gateway.yaml to check.")]) -> None:
+    """Check a gateway.yaml and every policy it names; exit 1 with file:line: key messages."""
+    from gateway.config import load_config
+    from guardrails.detector import build
+
+    checked = load_config(config)
+    for policy in {key.policy: checked.policy_of(key) for key in checked.keys}.values():
+        build(policy)
+    typer.echo(f"{config}: good ({len(checked.keys)} keys, {len(checked.models)} models)")
+
+
+@app.command()
+def mask(
+    text: Annotated[str | None, typer.Argument(help="The text, or - for standard input.")] = None,
+    policy: Annotated[str, typer.Option(help="A built-in policy's name, or a path.")] = "default",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object: masked, findings.")] = False,
+    jsonl: Annotated[
+        bool, typer.Option("--jsonl", help="Read one JSON string a line; write one result a line.")
+    ] = False,
+) -> None:
+    """Show what a policy does to a text: the masked text and what was found."""
+    from gateway.masking import mask_lines, mask_text
+
+    if jsonl:
+        for result in mask_lines(policy, sys.stdin.buffer):
+            sys.stdout.write(result)
+            sys.stdout.flush()
+        return
+    given = sys.stdin.read() if text is None or text == "-" else text
+    mask_text(policy, given, as_json=as_json)
+
+
+@app.command()
+def demo() -> None:
+    """Show the gateway at work, on this machine alone: no key, no network. Exit 1 if the provider saw any of the data."""
+    from gateway.demo import run_demo
+
+    sys.exit(run_demo())

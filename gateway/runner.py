@@ -1,0 +1,331 @@
+"""The imperative shell around one session: it reads, asks the session, and performs the effects in order.
+
+One bounded inbox, two readers, one loop. The loop alone touches the session, so there are no locks; it waits for each
+send, so a slow reader on either side slows down the other and nothing piles up between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, Protocol, TypeAlias
+
+from gateway.audit.sinks import Sink
+from gateway.errors import AuditError, GatewayError, Refused, UpstreamError
+from gateway.session.effects import (
+    Connect,
+    Detect,
+    Effect,
+    Recall,
+    Record,
+    Remember,
+    StartTimer,
+    StopTimer,
+    ToClient,
+    ToUpstream,
+)
+from gateway.session.session import Session
+from guardrails.errors import DetectionTimeout, GuardrailError, VaultError
+from guardrails.findings import Finding
+from guardrails.vault import Restorable, Vault, WrongTenant
+
+_INBOX: Final = 64
+_NORMAL: Final = 1000
+_INTERNAL: Final = 1011
+_GOING_AWAY: Final = 1001
+
+_log: Final = logging.getLogger(__name__)
+
+Event: TypeAlias = Callable[[float], list[Effect]]
+
+
+class Client(Protocol):
+    """The client's socket."""
+
+    async def receive(self) -> str | bytes | None:
+        """The next message; None when the client has left."""
+
+    async def send(self, data: str) -> None:
+        """Send a text message.
+
+        Raises:
+            OSError: the client has left.
+
+        """
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close the connection; nothing happens when it is closed already."""
+
+
+class Provider(Protocol):
+    """A connection to the provider; see `gateway.upstream.websocket.Upstream`."""
+
+    async def send(self, data: str) -> None:
+        """Send one frame; UpstreamError when the provider has left."""
+
+    async def receive(self) -> str:
+        """The next frame; UpstreamError when the provider has left."""
+
+    async def close(self) -> None:
+        """Close the connection."""
+
+
+class Detection(Protocol):
+    """Finds what is in texts, under one policy and for one tenant."""
+
+    def inline(self, texts: Sequence[str]) -> Sequence[Sequence[Finding]] | None:
+        """The answer, when it is cheap to have at once."""
+
+    async def detect(self, texts: Sequence[str]) -> Sequence[Sequence[Finding]]:
+        """The answer, within the policy's budget."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the runner performs effects with. `dial` gives a connection for a model, and the provider's name for it."""
+
+    dial: Callable[[str], Awaitable[tuple[Provider, str]]]
+    detection: Detection
+    vault: Vault
+    sink: Sink
+    tenant: str
+    idle: float
+
+
+class _Ended(Exception):  # not an error: it ends the group of tasks
+    """The connection is over."""
+
+
+class Runner:
+    """Runs one session until one side is gone."""
+
+    def __init__(self, session: Session, client: Client, around: Surroundings) -> None:
+        self._session: Final = session
+        self._client: Final = client
+        self._around: Final = around
+        self._inbox: Final[asyncio.Queue[Event | None]] = asyncio.Queue(_INBOX)
+        self._due: Final[deque[int]] = deque()
+        self._timers: Final[dict[int, asyncio.TimerHandle]] = {}
+        self._provider: Provider | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+        self._close: tuple[int, str] = (_NORMAL, "")
+
+    async def run(self, first: tuple[Provider, str, str] | None) -> None:
+        """Run until the client leaves. `first` is a provider dialled before the client was accepted: the connection,
+        the model it is for, and the provider's name for that model."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                tasks.create_task(self._read_client())
+                if first is not None:
+                    provider, model, name = first
+                    self._attach(provider)
+                    await self._perform(self._session.connected(model, name, time.monotonic()))
+                await self._loop()
+                raise _Ended
+        except* _Ended:
+            pass
+        except* OSError:
+            pass  # the client left while something was sent to it
+        except* Exception as group:  # noqa: BLE001  # the one place: say what kind, never what text, and close
+            _log.error("a connection failed: %s", ", ".join(type(exc).__name__ for exc in group.exceptions))
+            self._close = (_INTERNAL, "internal error")
+        finally:
+            await self._end()
+
+    async def _loop(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(self._around.idle):
+                    event = await self._inbox.get()
+            except TimeoutError:
+                if self._session.idle:
+                    self._close = (_GOING_AWAY, "idle")
+                    return
+                continue
+            if event is None:
+                return
+            await self._perform(event(time.monotonic()))
+            while self._due:
+                await self._perform(self._session.timer(self._due.popleft(), time.monotonic()))
+
+    async def _perform(self, effects: list[Effect]) -> None:
+        """Perform effects in order; what they are answered with at once is performed after them."""
+        waiting = deque(effects)
+        failed: set[int] = set()
+        while waiting:
+            effect = waiting.popleft()
+            if isinstance(effect, ToClient | ToUpstream | Record) and effect.ticket in failed:
+                continue
+            try:
+                waiting += await self._one(effect)
+            except (AuditError, UpstreamError) as exc:
+                ticket = effect.ticket if isinstance(effect, Record | ToUpstream) else 0
+                failed.add(ticket)
+                waiting += self._session.failed(ticket, exc, time.monotonic())
+
+    async def _one(self, effect: Effect) -> list[Effect]:
+        match effect:
+            case ToClient(data):
+                await self._client.send(data)
+            case ToUpstream(_, data):
+                await self._send_up(data)
+            case Record(_, row):
+                self._around.sink.write(row)
+            case Detect():
+                return self._detect(effect)
+            case Recall(ticket, response_id):
+                return await self._recall(ticket, response_id)
+            case Remember(response_id, values):
+                await self._remember(response_id, values)
+            case Connect(model):
+                self._spawn(self._connect(model))
+            case StartTimer(ticket, seconds):
+                self._timers[ticket] = asyncio.get_running_loop().call_later(seconds, self._ring, ticket)
+            case StopTimer(ticket):
+                timer = self._timers.pop(ticket, None)
+                if timer is not None:
+                    timer.cancel()
+            case _:
+                raise AssertionError(f"an effect nobody performs: {type(effect).__name__}")
+        return []
+
+    async def _send_up(self, data: str) -> None:
+        if self._provider is None:
+            raise UpstreamError("The connection to the provider was lost.")
+        await self._provider.send(data)
+
+    def _detect(self, effect: Detect) -> list[Effect]:
+        started = time.monotonic()
+        try:
+            findings = self._around.detection.inline(effect.texts)
+        except GuardrailError as exc:
+            return self._session.detection_failed(effect.ticket, _examined(exc), time.monotonic())
+        if findings is None:
+            self._spawn(self._detect_elsewhere(effect, started))
+            return []
+        now = time.monotonic()
+        return self._session.detected(effect.ticket, findings, now - started, now)
+
+    async def _detect_elsewhere(self, effect: Detect, started: float) -> None:
+        try:
+            findings = await self._around.detection.detect(effect.texts)
+        except GuardrailError as exc:
+            await self._inbox.put(partial(self._session.detection_failed, effect.ticket, _examined(exc)))
+            return
+        seconds = time.monotonic() - started
+        await self._inbox.put(partial(self._session.detected, effect.ticket, findings, seconds))
+
+    async def _recall(self, ticket: int, response_id: str) -> list[Effect]:
+        try:
+            known = await self._around.vault.recall(self._around.tenant, response_id)
+        except VaultError as exc:
+            return self._session.recall_failed(ticket, _recalled(exc), time.monotonic())
+        return self._session.recalled(ticket, known, time.monotonic())
+
+    async def _remember(self, response_id: str, values: Restorable) -> None:
+        """Keep what a response can restore. Its own stream restores without it; a later turn will not, and says so."""
+        try:
+            await self._around.vault.remember(self._around.tenant, response_id, values)
+        except VaultError:
+            _log.warning("the vault did not keep a response: its tokens will stay tokens in later turns")
+
+    async def _connect(self, model: str) -> None:
+        """Dial, and make the new connection the provider's."""
+        try:
+            provider, name = await self._around.dial(model)
+        except UpstreamError as exc:
+            await self._inbox.put(partial(self._session.connect_failed, exc))
+            return
+        await self._detach()
+        self._attach(provider)
+        await self._inbox.put(partial(self._session.connected, model, name))
+
+    def _attach(self, provider: Provider) -> None:
+        self._provider = provider
+        if self._tasks is None:
+            raise AssertionError("a provider is attached while the session runs")
+        self._reading = self._tasks.create_task(self._read_provider(provider))
+
+    async def _detach(self) -> None:
+        reading, provider = self._reading, self._provider
+        self._reading = self._provider = None
+        if reading is not None:
+            reading.cancel()
+        if provider is not None:
+            await provider.close()
+
+    async def _read_client(self) -> None:
+        while (data := await self._client.receive()) is not None:
+            await self._inbox.put(partial(self._session.client_frame, data))
+        await self._inbox.put(None)
+
+    async def _read_provider(self, provider: Provider) -> None:
+        while True:
+            try:
+                data = await provider.receive()
+            except UpstreamError as exc:
+                await self._inbox.put(partial(self._left, provider, exc))
+                return
+            await self._inbox.put(partial(self._session.upstream_frame, data))
+
+    def _left(self, provider: Provider, error: GatewayError, now: float) -> list[Effect]:
+        """The provider closed; nothing, when another one has taken its place meanwhile."""
+        if provider is not self._provider:
+            return []
+        self._provider = self._reading = None
+        self._spawn(provider.close())
+        return self._session.upstream_closed(error, now)
+
+    def _ring(self, ticket: int) -> None:
+        """A timer ran out: the loop looks at `_due` after each event, so a full inbox is as good as a new one."""
+        self._timers.pop(ticket, None)
+        self._due.append(ticket)
+        if self._inbox.empty():
+            self._inbox.put_nowait(lambda _: [])
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        if self._tasks is None:
+            raise AssertionError("work is started while the session runs")
+
+        async def run() -> None:
+            await work
+
+        self._tasks.create_task(run())
+
+    async def _end(self) -> None:
+        """Leave nothing behind: timers, the provider's connection, rows of what was under way."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        for row in self._session.client_left(time.monotonic()):
+            try:
+                self._around.sink.write(row)
+            except AuditError:
+                _log.error("an audit row of a connection that ended could not be written")
+        provider, self._provider = self._provider, None
+        if provider is not None:
+            await provider.close()
+        await self._client.close(*self._close)
+
+
+def _examined(error: GuardrailError) -> GatewayError:
+    """What a client is told when its texts could not be examined."""
+    if isinstance(error, DetectionTimeout):
+        return Refused("The message could not be examined in time, so it was not sent.")
+    return Refused("The message could not be examined, so it was not sent.")
+
+
+def _recalled(error: VaultError) -> GatewayError:
+    """What a client is told when its conversation could not be looked up."""
+    if isinstance(error, WrongTenant):
+        return Refused(
+            "The previous response was not found.", code="previous_response_not_found", param="previous_response_id"
+        )
+    return Refused("The conversation could not be looked up, so the message was not sent.")

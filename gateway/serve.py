@@ -1,0 +1,104 @@
+"""Run the gateway under uvicorn."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import typer
+import uvicorn
+
+from gateway.app import create_app
+from gateway.config import Settings, load_config, quick_config, resolve
+from gateway.errors import GatewayError
+
+_QUIET: Final = ("uvicorn", "uvicorn.error", "uvicorn.access", "websockets", "presidio-analyzer", "presidio-anonymizer")
+"""Loggers that would write paths with their query, frames, headers or candidates, at one level or another."""
+_KEEP_ALIVE: Final = 20.0
+
+
+def settings_for(config: Path | None, *, upstream: str | None, model: str | None, policy: str, port: int) -> Settings:
+    """The settings of a file, or of the options that stand for one. A key made for the latter is printed, once.
+
+    Raises:
+        GatewayError: neither or both are given, or something in them is wrong.
+
+    """
+    if (config is None) == (upstream is None):
+        raise GatewayError("Give either --config FILE, or --upstream URL and --model NAME.")
+    if config is not None:
+        return resolve(load_config(config), os.environ)
+    if upstream is None or model is None:
+        raise GatewayError("--upstream needs --model NAME: the model callers may use.")
+    quick, secret = quick_config(upstream, model, policy=policy, port=port, environ=os.environ)
+    typer.echo(f"key (shown once): {secret}")
+    return resolve(quick, os.environ)
+
+
+def run(settings: Settings, *, workers: int) -> None:
+    """Serve until a signal ends it."""
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for notice in settings.notices:
+        typer.echo(f"note: {notice}", err=True)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(settings, workers=workers))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+async def _serve(settings: Settings, *, workers: int) -> None:
+    server = _Server(uvicorn_config(settings, workers=workers))
+    await server.serve()
+    if not server.started:
+        raise GatewayError("The gateway could not start on this address.")
+
+
+class _Server(uvicorn.Server):
+    """Says when it is ready, and where."""
+
+    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        await super().startup(sockets)  # type: ignore[arg-type]
+        if self.started:
+            config = self.config
+            port = self.servers[0].sockets[0].getsockname()[1] if self.servers else config.port
+            scheme = "https" if config.is_ssl else "http"
+            typer.echo(f"guardrail-gateway is ready: {scheme}://{config.host}:{port}/v1")
+
+
+def uvicorn_config(settings: Settings, *, workers: int) -> uvicorn.Config:
+    """How uvicorn serves the gateway.
+
+    A message may be twice the configured limit before the server itself closes the connection: what is between gets a
+    clear refusal. Compression is off: it would be inflated before any limit, and costs more than the frames.
+    """
+    config = settings.config
+    tls = config.listen.tls
+    return uvicorn.Config(
+        create_app(settings, workers=workers),
+        host=config.listen.host,
+        port=config.listen.port,
+        ssl_certfile=tls.cert,
+        ssl_keyfile=tls.key,
+        ws="websockets-sansio",
+        ws_max_size=2 * config.limits.message_bytes,
+        ws_per_message_deflate=False,
+        ws_ping_interval=_KEEP_ALIVE,
+        ws_ping_timeout=_KEEP_ALIVE,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        lifespan="on",
+        timeout_graceful_shutdown=10,
+    )

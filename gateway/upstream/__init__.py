@@ -1,0 +1,1 @@
+"""How the gateway reaches a provider: one transport a file."""

@@ -1,0 +1,124 @@
+"""A provider over its own WebSocket."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
+
+from gateway.errors import UpstreamError
+
+DIAL_SECONDS: Final = 15.0
+_CLOSE_SECONDS: Final = 2.0
+_QUEUE: Final = 32
+"""Frames read ahead of the runner; then the provider has to wait."""
+
+_silent: Final = logging.getLogger("gateway.upstream.websocket")
+# At DEBUG the library logs whole frames and the Authorization header: it gets a logger that writes nothing.
+_silent.disabled = True
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where and how to dial. The URL comes out of the configuration only."""
+
+    url: str
+    max_bytes: int
+    ca_file: Path | None = None
+
+
+class Upstream:
+    """A connection to a provider. `close()` it at the end."""
+
+    __slots__ = ("_socket", "headers")
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+        response = socket.response
+        self.headers: Final[Mapping[str, str]] = (
+            {name.lower(): value for name, value in response.headers.raw_items()} if response is not None else {}
+        )
+
+    async def send(self, data: str) -> None:
+        """Send one frame.
+
+        Raises:
+            UpstreamError: the provider has left.
+
+        """
+        try:
+            await self._socket.send(data)
+        except ConnectionClosed:
+            raise UpstreamError("The connection to the provider was lost.") from None
+
+    async def receive(self) -> str:
+        """Wait for the next frame.
+
+        Raises:
+            UpstreamError: the provider has left, or sent what is not text.
+
+        """
+        try:
+            data = await self._socket.recv()
+        except ConnectionClosed:
+            raise UpstreamError("The provider closed the connection before the response was complete.") from None
+        if isinstance(data, bytes):
+            raise UpstreamError("The provider sent something that is not text.")
+        return data
+
+    async def close(self) -> None:
+        """Close the connection. It is fine when it is closed already."""
+        await self._socket.close()
+
+
+async def dial(endpoint: Endpoint, headers: Mapping[str, str]) -> Upstream:
+    """Connect to a provider.
+
+    Raises:
+        UpstreamError: it cannot be reached, its certificate is not good, or it refused; the text says which.
+
+    """
+    secure = _tls(endpoint) if endpoint.url.startswith("wss:") else None
+    try:
+        socket = await connect(
+            endpoint.url,
+            additional_headers=dict(headers),
+            user_agent_header=None,
+            compression=None,
+            max_size=endpoint.max_bytes,
+            max_queue=_QUEUE,
+            open_timeout=DIAL_SECONDS,
+            close_timeout=_CLOSE_SECONDS,
+            logger=_silent,
+            ssl=secure,
+        )
+    except InvalidStatus as exc:
+        raise UpstreamError(_refusal(exc.response.status_code)) from None
+    except ssl.SSLCertVerificationError:
+        raise UpstreamError("The provider's certificate is not valid.") from None
+    except TimeoutError:
+        raise UpstreamError("The provider did not answer in time.") from None
+    except (OSError, InvalidHandshake, InvalidURI, WebSocketException, ValueError):
+        raise UpstreamError("The provider cannot be reached.") from None
+    return Upstream(socket)
+
+
+def _tls(endpoint: Endpoint) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=endpoint.ca_file)
+    except OSError:
+        raise UpstreamError("The file of certificate authorities cannot be read.") from None
+
+
+def _refusal(status: int) -> str:
+    if status in (401, 403):
+        return "The provider refused the credentials."
+    if status == 429:
+        return "The provider has too many requests at the moment."
+    return f"The provider refused the connection (HTTP {status})."
