@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -47,6 +48,9 @@ def create_app(settings: Settings, *, workers: int = 1) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:  # Starlette passes it
         await gateway.pool.start()
+        # What is loaded by now stays: without this, each full collection walks through all of spaCy again.
+        gc.collect()
+        gc.freeze()
         try:
             yield
         finally:

@@ -35,6 +35,8 @@ from guardrails.findings import Finding
 from guardrails.vault import Restorable, Vault, WrongTenant
 
 _INBOX: Final = 64
+_IDLE: Final = 0
+"""Where the idle watch stands among the timers; tickets begin at 1."""
 _NORMAL: Final = 1000
 _INTERNAL: Final = 1011
 _GOING_AWAY: Final = 1001
@@ -115,6 +117,7 @@ class Runner:
         self._reading: asyncio.Task[None] | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._close: tuple[int, str] = (_NORMAL, "")
+        self._active = time.monotonic()
 
     async def run(self, first: tuple[Provider, str, str] | None) -> None:
         """Run until the client leaves. `first` is a provider dialled before the client was accepted: the connection,
@@ -140,23 +143,28 @@ class Runner:
             await self._end()
 
     async def _loop(self) -> None:
-        while True:
-            try:
-                async with asyncio.timeout(self._around.idle):
-                    event = await self._inbox.get()
-            except TimeoutError:
-                if self._session.idle:
-                    self._close = (_GOING_AWAY, "idle")
-                    return
-                continue
-            if event is None:
-                return
-            await self._perform(event(time.monotonic()))
+        self._watch()
+        while (event := await self._inbox.get()) is not None:
+            now = self._active = time.monotonic()
+            await self._perform(event(now))
             while self._due:
                 await self._perform(self._session.timer(self._due.popleft(), time.monotonic()))
 
+    def _watch(self) -> None:
+        """Look again when the connection could have been idle for too long, and end it if it was."""
+        left = self._active + self._around.idle - time.monotonic()
+        if left <= 0 and self._session.idle:
+            self._close = (_GOING_AWAY, "idle")
+            self._wake(None)
+            return
+        again = left if left > 0 else self._around.idle
+        self._timers[_IDLE] = asyncio.get_running_loop().call_later(again, self._watch)
+
     async def _perform(self, effects: list[Effect]) -> None:
         """Perform effects in order; what they are answered with at once is performed after them."""
+        if len(effects) == 1 and type(effects[0]) is ToClient:  # by far the most: an event that goes on
+            await self._client.send(effects[0].data)
+            return
         waiting = deque(effects)
         failed: set[int] = set()
         while waiting:
@@ -186,15 +194,19 @@ class Runner:
                 await self._remember(response_id, values)
             case Connect(model):
                 self._spawn(self._connect(model))
-            case StartTimer(ticket, seconds):
-                self._timers[ticket] = asyncio.get_running_loop().call_later(seconds, self._ring, ticket)
-            case StopTimer(ticket):
-                timer = self._timers.pop(ticket, None)
-                if timer is not None:
-                    timer.cancel()
+            case StartTimer() | StopTimer():
+                self._set_timer(effect)
             case _:
                 raise AssertionError(f"an effect nobody performs: {type(effect).__name__}")
         return []
+
+    def _set_timer(self, effect: StartTimer | StopTimer) -> None:
+        running = self._timers.pop(effect.ticket, None)
+        if running is not None:
+            running.cancel()
+        if isinstance(effect, StartTimer):
+            loop = asyncio.get_running_loop()
+            self._timers[effect.ticket] = loop.call_later(effect.seconds, self._ring, effect.ticket)
 
     async def _send_up(self, data: str) -> None:
         if self._provider is None:
@@ -284,11 +296,14 @@ class Runner:
         return self._session.upstream_closed(error, now)
 
     def _ring(self, ticket: int) -> None:
-        """A timer ran out: the loop looks at `_due` after each event, so a full inbox is as good as a new one."""
+        """A timer ran out: the loop looks at `_due` after each event, so one that waits is as good as a new one."""
         self._timers.pop(ticket, None)
         self._due.append(ticket)
-        if self._inbox.empty():
-            self._inbox.put_nowait(lambda _: [])
+        self._wake(lambda _: [])
+
+    def _wake(self, event: Event | None) -> None:
+        if self._inbox.empty() or (event is None and not self._inbox.full()):
+            self._inbox.put_nowait(event)
 
     def _spawn(self, work: Awaitable[None]) -> None:
         if self._tasks is None:

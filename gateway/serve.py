@@ -13,6 +13,7 @@ import typer
 import uvicorn
 
 from gateway.app import create_app
+from gateway.batching import BatchingProtocol
 from gateway.config import Settings, load_config, quick_config, resolve
 from gateway.errors import GatewayError
 
@@ -90,7 +91,7 @@ def uvicorn_config(settings: Settings, *, workers: int) -> uvicorn.Config:
         port=config.listen.port,
         ssl_certfile=tls.cert,
         ssl_keyfile=tls.key,
-        ws="websockets-sansio",
+        ws=BatchingProtocol,
         ws_max_size=2 * config.limits.message_bytes,
         ws_per_message_deflate=False,
         ws_ping_interval=_KEEP_ALIVE,

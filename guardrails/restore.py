@@ -11,8 +11,8 @@ from guardrails.vault import Restorable
 LOOK_BACK: Final = 8192
 """Characters before a token that decide whether it stands in a URL. A longer run without a space counts as one."""
 
-_BREAK: Final = re.compile(r"""[\s"'`]""")
-_BREAK_IN_JSON: Final = re.compile(r"""[\s"'`]|\\[nrtbf]""")
+_BREAKS: Final = (" ", "\n", "\t", "\r", '"', "'", "`", "\u3000")
+_ESCAPED_BREAKS: Final = ("\\n", "\\t", "\\r")
 _LINK: Final = re.compile(r"https?:|ftp:|wss?:|(?:\\?/|\\u002f|\\){2}|\]\(|www\.", re.IGNORECASE)
 
 
@@ -39,8 +39,11 @@ class Restorer:
         pieces: list[str] = []
         done = 0
         for match in self.grammar.pattern.finditer(text):
-            ahead = before + text[: match.start()] if before else text[: match.start()]
-            pieces += (text[done : match.start()], self.one(match[0], ahead, known, escape=escape))
+            start = match.start()
+            ahead = text[max(0, start - LOOK_BACK) : start]
+            if len(ahead) < LOOK_BACK:
+                ahead = before + ahead
+            pieces += (text[done:start], self.one(match[0], ahead, known, escape=escape))
             done = match.end()
         return "".join((*pieces, text[done:])) if pieces else text
 
@@ -49,11 +52,20 @@ class Restorer:
         return BARE.sub(lambda match: known.values.get(match[0], match[0]), text)
 
     def _in_url(self, before: str, *, escape: bool) -> bool:
-        # Tokens that stand before this one are taken out: their brackets must not end the run.
-        window = self.grammar.pattern.sub("", before[-LOOK_BACK:])
-        runs = (_BREAK_IN_JSON if escape else _BREAK).split(window)
-        endless = len(runs) == 1 and len(before) >= LOOK_BACK
-        return endless or _LINK.search(runs[-1]) is not None
+        """Whether what stands before a token, back to the last space or quote, makes it a part of a link."""
+        window = before[-LOOK_BACK:]
+        start = max(map(window.rfind, _BREAKS))
+        if escape:
+            start = max(start, *(_escaped_break(window, pair) for pair in _ESCAPED_BREAKS))
+        if start < 0 and len(before) >= LOOK_BACK:
+            return True
+        return _LINK.search(window, start + 1) is not None
+
+
+def _escaped_break(window: str, pair: str) -> int:
+    """Where the last `\\n` of JSON source is, or -1. After another backslash it is no line end but two characters."""
+    at = window.rfind(pair)
+    return at + 1 if at > 0 and window[at - 1] != "\\" else -1
 
 
 def _escape(value: str) -> str:

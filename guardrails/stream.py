@@ -6,21 +6,26 @@ For every way a text can be cut, the pieces that come out joined are what restor
 
 from __future__ import annotations
 
+from typing import Final
+
 from guardrails.restore import LOOK_BACK, Restorer
 from guardrails.vault import Restorable
+
+_PIECES: Final = 1024
+"""Pieces kept before they are joined and cut to what counts: bounded, and joined rarely."""
 
 
 class RestoreStream:
     """One text that arrives in pieces: `feed()` each, then `flush()`."""
 
-    __slots__ = ("_before", "_escape", "_held", "_known", "_restorer")
+    __slots__ = ("_escape", "_held", "_recent", "_restorer", "known")
 
     def __init__(self, restorer: Restorer, known: Restorable, *, escape: bool = False) -> None:
         self._restorer = restorer
-        self._known = known
         self._escape = escape
         self._held = ""
-        self._before = ""
+        self._recent: list[str] = []
+        self.known = known
 
     @property
     def holding(self) -> bool:
@@ -29,11 +34,14 @@ class RestoreStream:
 
     def feed(self, piece: str) -> str:
         """Take the next piece; give what is certain by now."""
-        text = self._held + piece
         grammar = self._restorer.grammar
+        if not self._held and grammar.opening not in piece:
+            self._passed(piece)
+            return piece
+        text = self._held + piece
         start = text.rfind(grammar.opening)
         cut = len(text)
-        if start >= 0 and cut - start < grammar.longest and self._known.may_begin(text[start:]):
+        if start >= 0 and cut - start < grammar.longest and self.known.may_begin(text[start:]):
             cut = start
         self._held = text[cut:]
         return self._restore(text[:cut])
@@ -44,7 +52,15 @@ class RestoreStream:
         return self._restore(rest)
 
     def _restore(self, text: str) -> str:
-        restored = self._restorer.whole(text, self._known, escape=self._escape, before=self._before)
-        if not self._restorer.urls:
-            self._before = (self._before + text)[-LOOK_BACK:]
+        before = "".join(self._recent)[-LOOK_BACK:] if self._recent and self._restorer.grammar.closing in text else ""
+        restored = self._restorer.whole(text, self.known, escape=self._escape, before=before)
+        self._passed(text)
         return restored
+
+    def _passed(self, text: str) -> None:
+        """Keep what went by, as far as it decides whether the next token stands in a link."""
+        if self._restorer.urls:
+            return
+        self._recent.append(text[-LOOK_BACK:])
+        if len(self._recent) > _PIECES:
+            self._recent = ["".join(self._recent)[-LOOK_BACK:]]

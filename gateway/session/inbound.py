@@ -177,6 +177,8 @@ class Inbound:
             for response in (lane.active, lane.last):
                 if response is not None and response.id == response_id:
                     response.known = response.known.with_values(known.values)
+                    for streaming in response.streams.values():
+                        streaming.stream.known = response.known
 
     def _refuse_unread(self, error: GatewayError, lane: Lane | None) -> list[Effect]:
         row = Row(self._setup.who, self._number, "input", "other", "refused", reason=str(error))

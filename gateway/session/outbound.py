@@ -102,7 +102,7 @@ class Outbound:
             return self._refuse(lane, response, error, "failed", now)
         effects = [self._timer("heartbeat", lane, response, self._setup.policy.output.heartbeat)]
         if response.quiet and not response.muted and response is lane.active:
-            effects.insert(0, ToClient(response.heartbeat or _keepalive(lane)))
+            effects.insert(0, ToClient(self._replay.beat(response) or _keepalive(lane)))
         response.quiet = True
         return effects
 

@@ -7,7 +7,8 @@ nobody listed is masked like any text. Where nothing can be examined (sound, pic
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Final
 
 from gateway.audit.record import Found
@@ -73,17 +74,20 @@ class Replay:
         frame, response = waiting.frame, waiting.response
         if response is None:
             yield encode(frame)
-        elif waiting.row.cls is Class.ITEM_DONE:
-            yield from self._item(response, frame, frame.get("item"), frame.get("output_index"))
-        elif waiting.row.cls is Class.TERMINAL:
-            if not self._suppress:
-                yield from self._undelivered(response, frame)
-            yield encode(frame)
-        else:
-            data = encode(frame)
-            if waiting.row.cls is Class.RESPONSE:
-                response.heartbeat = encode({**frame, "type": "response.in_progress"})
-            yield data
+            return
+        events: Iterable[Frame] = (frame,)
+        if waiting.row.cls is Class.ITEM_DONE:
+            events = self._item(response, frame, frame.get("item"), frame.get("output_index"))
+        elif waiting.row.cls is Class.TERMINAL and not self._suppress:
+            events = chain(self._undelivered(response, frame), events)
+        for one in events:
+            yield encode(_numbered(response, one))
+        if waiting.row.cls is Class.RESPONSE:
+            response.heartbeat = {**frame, "type": "response.in_progress"}
+
+    def beat(self, response: Response) -> str | None:
+        """A frame that says the response is still on its way; None before its first event."""
+        return None if response.heartbeat is None else encode(_numbered(response, response.heartbeat))
 
     def _mask(self, waiting: Outgoing) -> None:
         """Mask an event in place."""
@@ -134,22 +138,29 @@ class Replay:
         if blocked:
             raise Refused(f"Policy {self._setup.policy.name} does not let {', '.join(blocked)} through in an answer.")
 
-    def _item(self, response: Response, frame: Frame, item: Json, index: Json) -> Iterator[str]:
+    def _item(self, response: Response, frame: Frame, item: Json, index: Json) -> Iterator[Frame]:
+        """The events that bring a whole item; what was said of it meanwhile comes after it is announced."""
         if not isinstance(item, dict) or not isinstance(index, int):
-            yield encode(frame)
+            yield frame
             return
         response.delivered.add(index)
-        sequence = frame.get("sequence_number")
         lane: Frame = {"stream_id": frame["stream_id"]} if "stream_id" in frame else {}
-        events = list(item_events(item, index))
-        events[1:1] = response.asides.pop(index, [])
-        for event in events:
-            yield encode({**event, "sequence_number": sequence, **lane})
+        announced, *rest = item_events(item, index)
+        for event in (announced, *response.asides.pop(index, ()), *rest):
+            yield {**event, "sequence_number": 0, **lane}
 
-    def _undelivered(self, response: Response, frame: Frame) -> Iterator[str]:
+    def _undelivered(self, response: Response, frame: Frame) -> Iterator[Frame]:
         """Bring the items that only the final event holds, as when a response breaks off."""
         whole = frame.get("response")
         output = whole.get("output") if isinstance(whole, dict) else None
         for index, item in enumerate(output if isinstance(output, list) else ()):
             if index not in response.delivered:
                 yield from self._item(response, frame, item, index)
+
+
+def _numbered(response: Response, event: Frame) -> Frame:
+    """An event with the next number of its response: the provider's own have gaps and repetitions by now."""
+    if "sequence_number" not in event:
+        return event
+    response.sequence += 1
+    return {**event, "sequence_number": response.sequence - 1}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 from gateway.session.masking import BARE
@@ -24,38 +23,34 @@ _OUTPUT_TEXT_DELTA: Final = "response.output_text.delta"
 class Restoring:
     """Restores the events of one session."""
 
-    __slots__ = ("_marks", "_restorer", "_where")
+    __slots__ = ("_escaped", "_restorer", "_token", "_where")
 
     def __init__(self, setup: Setup) -> None:
         self._restorer: Final[Restorer] = setup.masker.restorer
         self._where: Final = setup.policy.output.restore_in
-        opening = self._restorer.grammar.opening
+        grammar = self._restorer.grammar
+        self._token: Final = grammar.pattern
         # JSON may write a bracket as an escape, and names carry tokens without any.
-        self._marks: Final = (opening, f"\\u{ord(opening):04x}", f"\\u{ord(opening):04X}")
+        self._escaped: Final = (f"\\u{ord(grammar.opening):04x}", f"\\u{ord(grammar.opening):04X}")
 
-    def frames(self, response: Response, row: Event, frame: Frame, data: str) -> Iterator[str]:
+    def frames(self, response: Response, row: Event, frame: Frame, data: str) -> list[str]:
         """The frames to send for one event of a response."""
-        known = response.known
-        if not known:
-            yield data
-            return
+        if not response.known:
+            return [data]
         if row.cls is Class.DELTA:
             piece = frame.get(row.text)
             if isinstance(piece, str):
-                yield from self._delta(response, row, frame, data)
-                return
+                return self._delta(response, row, frame, piece, data)
             if isinstance(piece, dict):
-                yield from self._deltas(response, row, frame, piece)
-                return
-        if response.streams:
-            yield from self._flush(response, row, frame)
-        yield self.whole(known, frame, data, json_text=response.json_text)
+                return [self._deltas(response, row, frame, piece)]
+        held = self._flush(response, row, frame) if response.streams else []
+        return [*held, self.whole(response.known, frame, data, json_text=response.json_text)]
 
     def whole(self, known: Restorable, frame: Frame, data: str, *, json_text: bool = False) -> str:
         """An event that carries whole texts, restored; the very same text when it holds no token."""
         if not known or not self._may_hold_token(known, data):
             return data
-        found = walk(frame, open_json=False)
+        found = walk(frame, open_json=False, having=None if known.has_bare else self._restorer.grammar.opening)
         changed = found.rewrite(lambda text: self.text(text, known, json_text=json_text))
         return encode(frame) if changed else data
 
@@ -76,43 +71,45 @@ class Restoring:
         return self._where.tool_arguments if tool else self._where.text
 
     def _may_hold_token(self, known: Restorable, data: str) -> bool:
-        return known.has_bare or any(mark in data for mark in self._marks)
+        return (
+            known.has_bare
+            or self._token.search(data) is not None
+            or ("\\u00" in data and any(mark in data for mark in self._escaped))
+        )
 
-    def _delta(self, response: Response, row: Event, frame: Frame, data: str) -> Iterator[str]:
-        new = self._feed(response, row, frame, row.text, (*position(frame), row.text))
-        if new == frame[row.text]:
-            yield data
-        elif new:
-            yield encode(_with_piece(frame, row.text, new))
+    def _delta(self, response: Response, row: Event, frame: Frame, piece: str, data: str) -> list[str]:
+        if not self.allowed(tool=row.tool):
+            return [data]
+        new = self._stream(response, row, frame, row.text, (*position(frame), row.text)).feed(piece)
+        if new == piece:
+            return [data]
+        return [encode(_with_piece(frame, row.text, new))] if new else []
 
-    def _deltas(self, response: Response, row: Event, frame: Frame, pieces: Frame) -> Iterator[str]:
+    def _deltas(self, response: Response, row: Event, frame: Frame, pieces: Frame) -> str:
         """A delta with several texts (`stdout`, `stderr`), each a stream of its own."""
         at = position(frame)
-        new: Frame = {}
+        new: Frame = dict(pieces)
         for key, piece in pieces.items():
-            if isinstance(piece, str):
+            if isinstance(piece, str) and self.allowed(tool=row.tool):
                 event: Frame = {**frame, row.text: {key: piece}}
-                new[key] = self._feed(response, row, event, key, (*at, key), piece)
-            else:
-                new[key] = piece
-        yield encode({**frame, row.text: new})
+                new[key] = self._stream(response, row, event, key, (*at, key)).feed(piece)
+        return encode({**frame, row.text: new})
 
-    def _feed(
-        self, response: Response, row: Event, frame: Frame, key: str, at: tuple[Json, ...], piece: str | None = None
-    ) -> str:
-        if piece is None:
-            piece = str(frame[row.text])
-        if not self.allowed(tool=row.tool):
-            return piece
-        streaming = response.streams.get(at)
+    def _stream(self, response: Response, row: Event, frame: Frame, key: str, at: tuple[Json, ...]) -> RestoreStream:
+        """The stream of the text that a piece belongs to, made with its first piece."""
+        try:
+            streaming = response.streams.get(at)
+        except TypeError:  # a position that is a list or an object: wrong, but somebody's text all the same
+            at = tuple(map(str, at))
+            streaming = response.streams.get(at)
         if streaming is None:
             escape = row.json or (response.json_text and frame.get("type") == _OUTPUT_TEXT_DELTA)
             stream = RestoreStream(self._restorer, response.known, escape=escape)
             streaming = response.streams[at] = Streaming(stream, row, key, frame)
         streaming.last = frame
-        return streaming.stream.feed(piece)
+        return streaming.stream
 
-    def _flush(self, response: Response, row: Event, frame: Frame) -> Iterator[str]:
+    def _flush(self, response: Response, row: Event, frame: Frame) -> list[str]:
         """Give what is held back of the texts that this event ends: an item's own, or all at the response's end."""
         if row.cls is Class.TERMINAL or row.cls is Class.ERROR:
             ended = list(response.streams)
@@ -120,13 +117,12 @@ class Restoring:
             index = frame.get("output_index")
             ended = [at for at, one in response.streams.items() if one.last.get("output_index") == index]
         else:
-            return
-        for at in ended:
-            streaming = response.streams[at]
-            if streaming.stream.holding:
-                yield encode(_last_delta(streaming))
-            if row.cls is not Class.DONE and row.cls is not Class.PART:
+            return []
+        rest = [encode(_last_delta(one)) for at in ended if (one := response.streams[at]).stream.holding]
+        if row.cls is not Class.DONE and row.cls is not Class.PART:
+            for at in ended:
                 del response.streams[at]
+        return rest
 
 
 def is_json(text: Text, *, json_text: bool) -> bool:

@@ -115,7 +115,8 @@ class Response:
     delivered: set[int] = field(default_factory=set)
     timers: set[int] = field(default_factory=set)
     asides: dict[int, list[Frame]] = field(default_factory=dict)
-    heartbeat: str | None = None
+    heartbeat: Frame | None = None
+    sequence: int = 0
     quiet: bool = True
     found: list[Found] = field(default_factory=list)
     content: dict[str, list[Masked]] = field(default_factory=dict)

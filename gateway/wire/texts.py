@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from gateway.errors import FrameError
-from gateway.wire.events import POSITION
 from gateway.wire.frame import Json, decode, encode, number_text
 from gateway.wire.schema import (
     ATTACHMENT_TYPES,
@@ -127,25 +126,35 @@ class Walk:
         return any(changed)
 
 
-def walk(frame: Json, *, context: Context = Context.TYPED, holder: str | None = None, open_json: bool = True) -> Walk:
+def walk(
+    frame: Json,
+    *,
+    context: Context = Context.TYPED,
+    holder: str | None = None,
+    open_json: bool = True,
+    having: str | None = None,
+) -> Walk:
     """Find every text of a frame or of a part of one.
 
     `holder` names what a bare item or part stands in. With `open_json`, JSON within a string is opened and its own
     texts are found; without, the string itself is found, with `Kind.JSON`: then what replaces a part of it has to be
-    escaped for JSON.
+    escaped for JSON. With `having`, only strings and keys that hold it are looked at: that is several times faster.
     """
     found = Walk()
     root: list[Json] = [frame]
-    _Walker(found, open_json=open_json).value(root, 0, frame, Rule(Kind.TEXT, context), (holder or "", "", None))
+    _Walker(found, open_json=open_json, having=having).value(
+        root, 0, frame, Rule(Kind.TEXT, context), (holder or "", "", None)
+    )
     return found
 
 
 class _Walker:
     """The recursion; depth is bounded by the frame's own limit."""
 
-    __slots__ = ("_found", "_open_json", "_texts")
+    __slots__ = ("_found", "_having", "_open_json", "_texts")
 
-    def __init__(self, found: Walk, *, open_json: bool) -> None:
+    def __init__(self, found: Walk, *, open_json: bool, having: str | None) -> None:
+        self._having = having
         self._found = found
         self._texts = found.texts
         self._open_json = open_json
@@ -184,7 +193,10 @@ class _Walker:
         if isinstance(type_, str) and type_ in ATTACHMENT_TYPES:
             self._found.attachments.append(Text(value, "type", "", Kind.BLOB, path))
         secret = how.kind is Kind.SECRET
+        having = self._having
         for key, child in value.items():
+            if having is not None and _lacks(child, having) and having not in key:
+                continue
             step = (path, key)
             below = rule(how.below, holder, key)
             if key not in KNOWN:
@@ -209,6 +221,11 @@ class _Walker:
         return True
 
 
+def _lacks(child: Json, having: str) -> bool:
+    """Whether a value, by itself, does not hold what is looked for."""
+    return having not in child if isinstance(child, str) else not isinstance(child, dict | list)
+
+
 def _rename(node: dict[str, Json], names: dict[str, str]) -> None:
     taken = {key for key in node if key not in names}
     pairs: list[tuple[str, Json]] = []
@@ -226,4 +243,5 @@ def _rename(node: dict[str, Json], names: dict[str, str]) -> None:
 
 def position(frame: dict[str, Json]) -> tuple[Json, ...]:
     """To which text of a lane an event belongs."""
-    return tuple(value if isinstance(value := frame.get(key), str | int) else None for key in POSITION)
+    get = frame.get
+    return (get("item_id"), get("output_index"), get("content_index"), get("summary_index"), get("command_index"))
