@@ -1,0 +1,349 @@
+"""Reads and checks gateway.yaml, and finds the secrets it names.
+
+Three steps, so that `check` needs no secret at hand: `load_config` reads and checks the file and every policy it
+names; `resolve` looks the secrets up in the environment; `quick_config` makes a configuration without a file.
+Secrets never stand in the file, in a repr or in a message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from math import inf
+from pathlib import Path
+from secrets import token_bytes, token_urlsafe
+from typing import Annotated, Final, TypeAlias
+
+from pydantic import Field, SkipValidation
+
+from gateway.config_file import (
+    AuditLog,
+    ConfigFile,
+    Deployment,
+    Key,
+    KeyLimits,
+    Limits,
+    Listen,
+    Model,
+    Tls,
+    Vault,
+)
+from gateway.errors import GatewayError
+from policies.check import check
+from policies.load import PolicyError, PolicyNotFound, load
+from policies.model import Policy
+from policies.yaml_lines import KeyPath, Lines, Problem, YamlError, YamlValue, read_yaml, suggest
+
+__all__ = [
+    "AuditLog",
+    "ClientKey",
+    "Config",
+    "ConfigError",
+    "ConfigFile",
+    "Deployment",
+    "Key",
+    "KeyLimits",
+    "Limits",
+    "Listen",
+    "Model",
+    "Settings",
+    "Tls",
+    "Vault",
+    "load_config",
+    "quick_config",
+    "resolve",
+]
+
+SECRET_BYTES: Final = 16
+"""The shortest vault or audit secret: 128 bits, so that guessing it is no way to a masked value."""
+
+_Complaint: TypeAlias = tuple[KeyPath, str]
+
+
+class ConfigError(GatewayError):
+    """The configuration cannot be used. `problems` has every mistake; the text is one line for each."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(dict.fromkeys(problems))
+        super().__init__("\n".join(map(str, self.problems)))
+
+    def __reduce__(self) -> tuple[type[ConfigError], tuple[tuple[Problem, ...]]]:
+        return type(self), (self.problems,)
+
+
+class Config(ConfigFile):
+    """A checked gateway.yaml: its policies are read, its paths absolute. Hand it to `resolve` for the secrets."""
+
+    loaded: Annotated[Mapping[str, Policy], SkipValidation] = Field(repr=False)
+    """The policies by what `keys[].policy` says."""
+    lines: Annotated[Lines, SkipValidation] = Field(repr=False)
+    """Where each key stands, for messages about it."""
+
+    def policy_of(self, key: Key) -> Policy:
+        """Return the policy of one of the keys."""
+        return self.loaded[key.policy]
+
+
+@dataclass(frozen=True, slots=True)
+class ClientKey:
+    """A key that clients may present: compare the SHA-256 of theirs in constant time. None accepts any."""
+
+    key: Key
+    policy: Policy
+    secret_sha256: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A configuration with its secrets. Show `notices` to the operator when the gateway starts."""
+
+    config: Config
+    keys: tuple[ClientKey, ...]
+    vault_secret: bytes = field(repr=False)
+    audit_secret: bytes = field(repr=False)
+    provider_keys: Mapping[str, str] = field(repr=False, hash=False)
+    """The provider keys by the name of their environment variable."""
+    notices: tuple[str, ...] = ()
+
+    def provider_key(self, deployment: Deployment) -> str | None:
+        """Return the provider key to send to a deployment, or None where `auth` is not `key`."""
+        return None if deployment.api_key_env is None else self.provider_keys[deployment.api_key_env]
+
+
+def load_config(path: Path) -> Config:
+    """Return what a gateway.yaml says, every policy it names included. It reads no secret.
+
+    Raises:
+        ConfigError: with every mistake in the file and in its policies.
+    """
+    try:
+        data, lines = read_yaml(path)
+    except YamlError as exc:
+        problems = exc.problems
+    else:
+        return _checked(data, lines, base=path.parent)
+    raise ConfigError(problems)
+
+
+def _checked(data: YamlValue, lines: Lines, *, base: Path) -> Config:
+    file, problems = check(ConfigFile, data, lines, context={"base": base.absolute()})
+    if file is None:
+        raise ConfigError(problems)
+    found = [lines.problem(where, message) for rule in _RULES for where, message in rule(file)]
+    loaded, policy_problems = _load_policies(file, lines, base)
+    problems = [*problems, *found, *policy_problems]
+    if problems:
+        # This file's first, by line; each policy's after them, in the order they came.
+        raise ConfigError(
+            sorted(problems, key=lambda problem: (problem.line or 0) if problem.file == lines.file else inf)
+        )
+    # Not dict(file): a mapping is what has `keys`, and this model has a field of that name.
+    return Config(**dict(iter(file)), loaded=loaded, lines=lines)
+
+
+def _load_policies(file: ConfigFile, lines: Lines, base: Path) -> tuple[dict[str, Policy], list[Problem]]:
+    loaded: dict[str, Policy] = {}
+    problems: list[Problem] = []
+    for index, key in enumerate(file.keys):
+        if key.policy in loaded:
+            continue
+        try:
+            loaded[key.policy] = load(key.policy, folders=file.policies, base=base)
+        except PolicyNotFound as exc:
+            where: KeyPath = ("keys", index, "policy")
+            problems.extend(lines.problem(where, problem.message) for problem in exc.problems)
+        except PolicyError as exc:
+            problems.extend(exc.problems)
+    return loaded, problems
+
+
+def _key_secrets(file: ConfigFile) -> Iterator[_Complaint]:
+    for index, key in enumerate(file.keys):
+        given = [way for way in (key.secret_env, key.secret_sha256, key.accept) if way is not None]
+        if len(given) != 1:
+            yield ("keys", index), "needs exactly one of secret_env, secret_sha256 and accept: any"
+    for name in ("id", "secret_env", "secret_sha256", "accept"):
+        values = [dict(key)[name] for key in file.keys]
+        for index, value in enumerate(values):
+            if value is not None and value in values[:index]:
+                yield ("keys", index, name), f"keys[{values.index(value)}] has the same: they cannot be told apart"
+
+
+def _key_models(file: ConfigFile) -> Iterator[_Complaint]:
+    for index, key in enumerate(file.keys):
+        for place, name in enumerate(key.models):
+            where: KeyPath = ("keys", index, "models", place)
+            model = file.models.get(name)
+            if model is None:
+                yield where, f"not defined under models{suggest(name, file.models)}"
+            elif key.accept and any(deployment.auth != "forward" for deployment in model.deployments):
+                # Anybody may come in with `accept: any`; only the provider can still turn them away.
+                yield (
+                    where,
+                    "with accept: any, all deployments of the model need auth: forward, or anybody could use it",
+                )
+
+
+def _deployments(file: ConfigFile) -> Iterator[_Complaint]:
+    for name, model in file.models.items():
+        taken: set[str] = set()
+        for index, deployment in enumerate(model.deployments):
+            where: KeyPath = ("models", name, "deployments", index)
+            if deployment.name in taken:
+                yield (*where, "name"), "another deployment of this model has this name"
+            taken.add(deployment.name)
+            if deployment.auth == "key" and deployment.api_key_env is None:
+                yield where, "auth: key needs api_key_env"
+            if deployment.auth != "key" and deployment.api_key_env is not None:
+                yield (*where, "api_key_env"), f"auth: {deployment.auth} sends no key of the gateway: remove this one"
+            if deployment.ca_file is not None and not deployment.url.lower().startswith("wss:"):
+                yield (*where, "ca_file"), "only a wss:// URL has a certificate to check"
+
+
+def _files(file: ConfigFile) -> Iterator[_Complaint]:
+    tls = file.listen.tls
+    if (tls.cert is None) != (tls.key is None):
+        yield ("listen", "tls"), "needs both cert and key"
+    paths: list[tuple[KeyPath, Path | None]] = [
+        (("listen", "tls", "cert"), tls.cert),
+        (("listen", "tls", "key"), tls.key),
+    ]
+    for name, model in file.models.items():
+        for index, deployment in enumerate(model.deployments):
+            paths.append((("models", name, "deployments", index, "ca_file"), deployment.ca_file))
+    for where, path in paths:
+        if path is not None and not path.is_file():
+            yield where, "no such file"
+    for index, folder in enumerate(file.policies):
+        if not folder.is_dir():
+            yield ("policies", index), "no such folder"
+
+
+_RULES: tuple[Callable[[ConfigFile], Iterator[_Complaint]], ...] = (_key_secrets, _key_models, _deployments, _files)
+
+
+class _Environment:
+    """Looks variables up, and keeps what is wrong with them. Names them; never shows what is in them."""
+
+    def __init__(self, environ: Mapping[str, str], lines: Lines) -> None:
+        self._environ = environ
+        self._lines = lines
+        self.problems: list[Problem] = []
+
+    def credential(self, name: str, where: KeyPath) -> str:
+        """What a header can carry: visible ASCII."""
+        value = self._environ.get(name, "")
+        if not value:
+            self._missing(name, where)
+        elif not value.isascii() or not value.isprintable() or " " in value:
+            self._refuse(where, f"the environment variable {name} holds spaces, line ends or other than ASCII")
+            return ""
+        return value
+
+    def secret(self, name: str | None, where: KeyPath) -> bytes:
+        """A long secret; without a name, a random one for this run."""
+        if name is None:
+            return token_bytes(32)
+        value = self._environ.get(name, "").encode("utf-8", "surrogateescape")
+        if not value:
+            self._missing(name, where)
+        elif len(value) < SECRET_BYTES:
+            self._refuse(where, f"the environment variable {name} holds fewer than {SECRET_BYTES} bytes")
+        return value
+
+    def _missing(self, name: str, where: KeyPath) -> None:
+        self._refuse(where, f"the environment variable {name} is {'empty' if name in self._environ else 'not set'}")
+
+    def _refuse(self, where: KeyPath, message: str) -> None:
+        self.problems.append(self._lines.problem(where, message))
+
+
+def resolve(config: Config, environ: Mapping[str, str]) -> Settings:
+    """Return the configuration with the secrets it names, taken from `environ`.
+
+    Raises:
+        ConfigError: variables are missing, empty or unusable; each is named, none is shown.
+    """
+    environment = _Environment(environ, config.lines)
+    keys = tuple(_client_key(config, index, environment) for index in range(len(config.keys)))
+    provider_keys = {
+        deployment.api_key_env: environment.credential(
+            deployment.api_key_env, ("models", name, "deployments", index, "api_key_env")
+        )
+        for name, model in config.models.items()
+        for index, deployment in enumerate(model.deployments)
+        if deployment.api_key_env is not None
+    }
+    vault_secret = environment.secret(config.vault.secret_env, ("vault", "secret_env"))
+    audit_secret = environment.secret(config.audit.secret_env, ("audit", "secret_env"))
+    problems = environment.problems or list(_shared_secrets(config, keys))
+    if problems:
+        raise ConfigError(problems)
+    return Settings(config, keys, vault_secret, audit_secret, provider_keys, tuple(_notices(config)))
+
+
+def _client_key(config: Config, index: int, environment: _Environment) -> ClientKey:
+    key = config.keys[index]
+    digest = None
+    if key.secret_env is not None:
+        digest = sha256(environment.credential(key.secret_env, ("keys", index, "secret_env")).encode()).digest()
+    elif key.secret_sha256 is not None:
+        digest = bytes.fromhex(key.secret_sha256)
+    return ClientKey(key, config.policy_of(key), digest)
+
+
+def _shared_secrets(config: Config, keys: tuple[ClientKey, ...]) -> Iterator[Problem]:
+    digests = [client.secret_sha256 for client in keys]
+    for index, digest in enumerate(digests):
+        if digest is not None and digest in digests[:index]:
+            message = f"keys[{digests.index(digest)}] has the same secret: they cannot be told apart"
+            yield config.lines.problem(("keys", index), message)
+
+
+def _notices(config: Config) -> Iterator[str]:
+    if config.vault.secret_env is None:
+        yield "vault.secret_env is not set: the secret is random, so the same value gets another token after a restart"
+    if config.audit.secret_env is None:
+        yield "audit.secret_env is not set: the secret is random, so fingerprints of this run match no others"
+
+
+def quick_config(
+    upstream_url: str,
+    model: str,
+    *,
+    policy: str = "default",
+    port: int = 8080,
+    environ: Mapping[str, str],
+) -> tuple[Config, str]:
+    """Return a configuration without a file, and the client key made for it: show that once, it is kept nowhere.
+
+    The provider gets OPENAI_API_KEY if `environ` has it, else no key. Vault and audit get random secrets.
+
+    Raises:
+        ConfigError: a value cannot be used, named by its command line option.
+    """
+    secret = f"gg-{token_urlsafe(32)}"
+    auth: dict[str, YamlValue] = {"auth": "none"}
+    if environ.get("OPENAI_API_KEY"):
+        auth = {"auth": "key", "api_key_env": "OPENAI_API_KEY"}
+    digest = sha256(secret.encode()).hexdigest()
+    data: YamlValue = {
+        "listen": {"port": port},
+        "keys": [{"id": "local", "secret_sha256": digest, "models": [model], "policy": policy}],
+        "models": {model: {"deployments": [{"name": "upstream", "url": upstream_url, "model": model, **auth}]}},
+    }
+    try:
+        return _checked(data, Lines("serve"), base=Path()), secret
+    except ConfigError as exc:
+        problems = [_by_option(problem) for problem in exc.problems]
+    raise ConfigError(problems)
+
+
+def _by_option(problem: Problem) -> Problem:
+    """A mistake in what the command line said, at its option; one in a policy's file stays where it is."""
+    if problem.file != "serve":
+        return problem
+    options = {"listen.port": "--port", "keys[0].policy": "--policy"}
+    option = "--upstream" if problem.key.endswith(".url") else options.get(problem.key, "--model")
+    return Problem(option, None, "", problem.message)
