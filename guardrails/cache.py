@@ -1,0 +1,74 @@
+"""Remember what was found in a text already seen: agents send their whole history again with every turn.
+
+Neither the text nor anything from which it could be guessed is kept: the key is a hash keyed with a secret of this
+process, and a finding is offsets and a name. Tenants have separate entries, so that the time of an answer tells nobody
+what another tenant has sent.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+from hashlib import blake2b
+
+from guardrails.findings import Finding
+
+Findings = tuple[Finding, ...]
+
+
+class FindingsCache:
+    """The findings of the texts seen last, for one event loop; not safe for several threads.
+
+    Bounded twice: `max_entries` texts, and `max_findings` findings in all of them together (a finding is some 150
+    bytes), because one hostile text can hold a million. `hits` and `misses` count for the metrics.
+    """
+
+    __slots__ = ("_entries", "_findings", "_max_entries", "_max_findings", "_secret", "hits", "misses")
+
+    def __init__(self, max_entries: int = 20_000, *, max_findings: int = 200_000) -> None:
+        """Start empty; `max_entries=0` remembers nothing."""
+        self._entries: OrderedDict[bytes, Findings] = OrderedDict()
+        self._max_entries = max_entries
+        self._max_findings = max_findings
+        self._findings = 0
+        self._secret = secrets.token_bytes(32)
+        self.hits = 0
+        self.misses = 0
+
+    def __len__(self) -> int:
+        """Return how many texts are remembered."""
+        return len(self._entries)
+
+    def get(self, policy_digest: str, tenant: str, text: str) -> Findings | None:
+        """Return what was `put` for the same three, None if unknown; then the caller detects and calls `put`."""
+        key = self._key(policy_digest, tenant, text)
+        found = self._entries.get(key)
+        if found is None:
+            self.misses += 1
+            return None
+        self._entries.move_to_end(key)
+        self.hits += 1
+        return found
+
+    def put(self, policy_digest: str, tenant: str, text: str, findings: Findings) -> None:
+        """Remember the findings of a text, and forget the entries used longest ago that go over the bounds."""
+        key = self._key(policy_digest, tenant, text)
+        self._findings -= len(self._entries.pop(key, ()))
+        self._entries[key] = findings
+        self._findings += len(findings)
+        while len(self._entries) > self._max_entries or self._findings > self._max_findings:
+            self._findings -= len(self._entries.popitem(last=False)[1])
+
+    def clear(self) -> None:
+        """Forget every text."""
+        self._entries.clear()
+        self._findings = 0
+
+    def _key(self, policy_digest: str, tenant: str, text: str) -> bytes:
+        digest = blake2b(key=self._secret, digest_size=16)
+        for name in (policy_digest, tenant):
+            part = name.encode("utf-8", "surrogatepass")
+            digest.update(len(part).to_bytes(8))  # without the lengths, "a" + "bc" would be "ab" + "c"
+            digest.update(part)
+        digest.update(text.encode("utf-8", "surrogatepass"))
+        return digest.digest()

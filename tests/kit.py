@@ -1,0 +1,205 @@
+"""A session under test: real policy, real detection, real masking; only the sockets are lists.
+
+`Wire` performs effects the way the runner does, at once and in order, so a test reads as a transcript: what the client
+sends, what the provider saw, what the provider sends, what the client got.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from gateway.audit.record import Row, Who
+from gateway.errors import AuditError, GatewayError, Refused, UpstreamError
+from gateway.session.effects import (
+    Connect,
+    Detect,
+    Effect,
+    Recall,
+    Record,
+    Remember,
+    StartTimer,
+    StopTimer,
+    ToClient,
+    ToUpstream,
+)
+from gateway.session.session import Session
+from gateway.session.states import Bounds, Mismatch, Setup
+from gateway.wire.frame import Json, encode, loads
+from guardrails.detector import PolicyDetector, build
+from guardrails.findings import Finding
+from guardrails.redact import Masker
+from guardrails.vault import Restorable
+from policies.load import load
+from policies.model import Policy
+
+EMAIL = "ada.lovelace@example.com"
+SSN = "536-22-1234"
+CARD = "4111 1111 1111 1111"
+
+PATTERNS = r"""
+    - use: patterns
+      patterns:
+        - {entity: EMAIL_ADDRESS, regex: '[A-Za-z0-9._-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+', score: 1.0}
+        - {entity: CREDIT_CARD, regex: '(?<!\d)4\d{3}[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}(?!\d)', score: 1.0}
+        - {entity: US_SSN, regex: '(?<!\d)\d{3}-\d{2}-\d{4}(?!\d)', score: 1.0}
+"""
+
+
+def policy(rest: str = "", *, detect: str = "  fold: false\n  decode: []\n") -> Policy:
+    """A policy whose detection is fast and knows e-mails, cards and SSNs; `rest` is more YAML at the top level."""
+    text = f"version: 1\nname: test\ndetect:\n{detect}  modules:{PATTERNS}{rest}"
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "test.yaml"
+        path.write_text(text, "utf-8")
+        return load(path)
+
+
+RESTORE = policy()
+REPLAY = policy("output: {mask: new, delivery: replay}\n")
+REPLAY_ALL = policy("output: {mask: all, delivery: replay}\n")
+SUPPRESS = policy("output: {mask: new, delivery: suppress}\n")
+
+_detectors: dict[str, PolicyDetector] = {}
+
+
+def detector(of: Policy) -> PolicyDetector:
+    """The policy's detector, built once."""
+    if of.digest not in _detectors:
+        _detectors[of.digest] = build(of)
+    return _detectors[of.digest]
+
+
+@dataclass
+class Wire:
+    """A session and both ends of it. `hold` keeps questions to detection unanswered until `answer()`."""
+
+    policy: Policy = RESTORE
+    models: Sequence[str] = ("gpt-5.1", "gpt-5.1-mini")
+    provider_models: Mapping[str, str] = field(default_factory=dict)
+    mismatch: Mismatch = "overwrite"
+    asked: str | None = None
+    bounds: Bounds = field(default_factory=Bounds)
+    vault: dict[str, Restorable] = field(default_factory=dict)
+    hold: bool = False
+    reachable: bool = True
+    audit_works: bool = True
+    secret: bytes = b"a tenant's own secret"
+
+    def __post_init__(self) -> None:
+        masker = Masker(self.policy, tenant_secret=self.secret, audit_secret=b"the audit's own secret")
+        who = Who("c0ffee", "team-a", self.policy.name, self.policy.digest)
+        self.session = Session(
+            Setup(self.policy, masker, who, self.models, self.mismatch, self.bounds), model=self.asked
+        )
+        self.sent_up: list[dict[str, Json]] = []
+        self.raw_up: list[str] = []
+        self.sent_down: list[dict[str, Json]] = []
+        self.raw_down: list[str] = []
+        self.rows: list[Row] = []
+        self.timers: dict[int, float] = {}
+        self.questions: deque[Detect] = deque()
+        self.now = 0.0
+
+    def client(self, frame: Json | str | bytes) -> list[dict[str, Json]]:
+        """The client sends a frame (a str or bytes as it is); what the provider gets because of it."""
+        before = len(self.sent_up)
+        data = frame if isinstance(frame, str | bytes) else encode(frame)
+        self.perform(self.session.client_frame(data, self.now))
+        return self.sent_up[before:]
+
+    def create(self, text: Json = "hello", **more: Json) -> list[dict[str, Json]]:
+        """The client asks for a response."""
+        return self.client({"type": "response.create", "model": "gpt-5.1", "input": text, **more})
+
+    def provider(self, frame: Json | str) -> list[dict[str, Json]]:
+        """The provider sends an event; what the client gets because of it."""
+        before = len(self.sent_down)
+        data = frame if isinstance(frame, str) else encode(frame)
+        self.perform(self.session.upstream_frame(data, self.now))
+        return self.sent_down[before:]
+
+    def begin(self, response_id: str = "resp_1", **more: Json) -> list[dict[str, Json]]:
+        """The provider begins a response."""
+        return self.provider({"type": "response.created", "response": {"id": response_id, "output": []}, **more})
+
+    def ring(self) -> list[dict[str, Json]]:
+        """Every timer that runs now runs out."""
+        before = len(self.sent_down)
+        for ticket in list(self.timers):
+            del self.timers[ticket]
+            self.perform(self.session.timer(ticket, self.now))
+        return self.sent_down[before:]
+
+    def answer(self, number: int = 0) -> None:
+        """Detection answers one of the held questions."""
+        question = self.questions[number]
+        del self.questions[number]
+        self.perform(self.session.detected(question.ticket, self._findings(question), 0.001, self.now))
+
+    def fail(self, error: GatewayError | None = None) -> None:
+        """Detection fails for the oldest held question."""
+        question = self.questions.popleft()
+        error = error or Refused("The message could not be examined, so it was not sent.")
+        self.perform(self.session.detection_failed(question.ticket, error, self.now))
+
+    def perform(self, effects: Sequence[Effect]) -> None:
+        """Perform effects as the runner does."""
+        waiting, failed = deque(effects), set()
+        while waiting:
+            effect = waiting.popleft()
+            if isinstance(effect, ToClient | ToUpstream | Record) and effect.ticket in failed:
+                continue
+            try:
+                waiting += self._one(effect)
+            except (AuditError, UpstreamError) as exc:
+                ticket = effect.ticket if isinstance(effect, Record | ToUpstream) else 0
+                failed.add(ticket)
+                waiting += self.session.failed(ticket, exc, self.now)
+
+    def _one(self, effect: Effect) -> list[Effect]:
+        match effect:
+            case ToClient(data):
+                self.raw_down.append(data)
+                self.sent_down.append(loads(data))  # type: ignore[arg-type]
+            case ToUpstream(_, data):
+                self.raw_up.append(data)
+                self.sent_up.append(loads(data))  # type: ignore[arg-type]
+            case Record(_, row):
+                if not self.audit_works:
+                    raise AuditError("The audit could not be written.")
+                self.rows.append(row)
+            case Detect() if self.hold:
+                self.questions.append(effect)
+            case Detect(ticket):
+                return self.session.detected(ticket, self._findings(effect), 0.001, self.now)
+            case Recall(ticket, response_id):
+                return self.session.recalled(ticket, self.vault.get(response_id), self.now)
+            case Remember(response_id, values):
+                self.vault[response_id] = values
+            case Connect(model) if self.reachable:
+                return self.session.connected(model, self.provider_models.get(model, model), self.now)
+            case Connect():
+                return self.session.connect_failed(UpstreamError("The provider cannot be reached."), self.now)
+            case StartTimer(ticket, seconds):
+                self.timers[ticket] = seconds
+            case StopTimer(ticket):
+                self.timers.pop(ticket, None)
+            case _:
+                raise AssertionError(effect)
+        return []
+
+    def _findings(self, question: Detect) -> list[list[Finding]]:
+        return detector(self.policy).detect(question.texts)
+
+
+def token(wire: Wire, value: str) -> str:
+    """The token that stands for a value in what was last sent up."""
+    for known in (*wire.vault.values(),):
+        for made, original in known.values.items():
+            if original == value:
+                return made
+    raise AssertionError("no such token")
