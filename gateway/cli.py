@@ -85,7 +85,7 @@ def mask(
 
 @app.command()
 def demo() -> None:
-    """Show the gateway at work, on this machine alone: no key, no network. Exit 1 if the provider saw any of the data."""
+    """Show the gateway at work on this machine alone; exit 1 if the provider saw any of the data."""
     from gateway.demo import run_demo
 
     sys.exit(run_demo())

@@ -91,7 +91,8 @@ WORDS: Final[dict[str, frozenset[str]]] = {
     "type": _TYPES,
     "role": _words("assistant critic developer discriminator system tool unknown user"),
     "status": _words(
-        "calling cancelled completed failed generating in_progress incomplete interpreting queued searching accepted pending"
+        "accepted calling cancelled completed failed generating in_progress incomplete interpreting pending queued "
+        "searching"
     ),
     "object": _words("response response.deleted list model conversation"),
     "phase": _words("commentary final_answer"),
@@ -168,8 +169,8 @@ NUMBERS: Final = _words("""
 """)
 
 TEXTS: Final = _words("""
-    action annotation arguments authorization city code command commands content country created_by data definition delta
-    description detail detailed_explanation diff domain domains allowed_domains blocked_domains allowed_tools error
+    action annotation arguments authorization city code command commands content country created_by data definition
+    delta description detail detailed_explanation diff domain domains allowed_domains blocked_domains allowed_tools error
     explanation filename input instructions key keys logs message namespace output param path pattern plan_type prompt
     queries query reason reasoning refusal region result results review_target revised_prompt safety_identifier
     server_description server_url snippet stderr stdout summary text timezone title token tool_names type url user value

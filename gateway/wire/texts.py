@@ -169,9 +169,10 @@ class _Walker:
             name, holder, path = at
             for index, child in enumerate(value):
                 self.value(value, index, child, how, (name, holder, (path, index)))
-        elif value is not None and not isinstance(value, bool) and how.kind is not Kind.SECRET:
-            if not is_count(how.kind, at[0], value):
-                self._texts.append(Text(node, key, number_text(value), Kind.TEXT, at[2], at[1]))
+        elif value is None or isinstance(value, bool) or how.kind is Kind.SECRET:
+            return
+        elif not is_count(how.kind, at[0], value):
+            self._texts.append(Text(node, key, number_text(value), Kind.TEXT, at[2], at[1]))
 
     def _string(self, node: Node, key: str | int, value: str, how: Rule, at: At) -> None:
         kind, (name, holder, path) = how.kind, at
