@@ -17,6 +17,8 @@ from gateway.wire.texts import walk
 from guardrails.errors import VaultError
 from guardrails.vault import EMPTY, Restorable
 
+MAX_TEXTS: Final = 50_000
+"""Strings, numbers and unknown keys of one frame. An agent's largest have two thousand; more is an attack."""
 _SENT: Final = 4096
 """More than the lanes can hold, so no ticket is forgotten before its effects are performed."""
 _JSON_FORMATS: Final = frozenset({"json_schema", "json_object"})
@@ -133,6 +135,9 @@ class Inbound:
     def _examine(self, turn: Turn) -> list[Effect]:
         turn.walk = walk(turn.frame)
         turn.texts = masked_texts(turn.walk)
+        if len(turn.texts) > MAX_TEXTS:
+            turn.refusal = Refused("The message holds too many values to examine.")
+            return []
         turn.continues = _target(turn.frame)
         self.pending[turn.ticket] = turn
         effects: list[Effect] = []
@@ -192,8 +197,8 @@ class Inbound:
             "input",
             turn.event,
             decision,
-            lane=None if turn.lane.name is None else Identifier(turn.lane.name),
-            response=None if turn.continues is None else Identifier(turn.continues),
+            lane=_identifier(turn, "stream_id", turn.lane.name),
+            response=_identifier(turn, "response_id", turn.continues),
             model_asked=turn.model_asked,
             model_used=self.model,
             reason=reason,
@@ -221,6 +226,13 @@ def _event(frame: Json) -> Frame:
     if name == "response.create" and nested is not None and not isinstance(nested, dict):
         raise Refused("The nested response must be an object.", param="response")
     return frame
+
+
+def _identifier(turn: Turn, place: str, name: str | None) -> Identifier | None:
+    """A name of the client's as it may be recorded: only when it was examined and nothing was found in it."""
+    if name is None or turn.findings is None or any(found.place.endswith(place) for found in turn.found):
+        return None
+    return Identifier(name)
 
 
 def _target(frame: Frame) -> str | None:

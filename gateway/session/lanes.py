@@ -40,7 +40,7 @@ class Lanes:
             Refused: the `stream_id` is not one, or there are too many lanes.
 
         """
-        if "stream_id" not in frame:
+        if frame.get("stream_id") is None:
             return self.default
         name = frame["stream_id"]
         if not isinstance(name, str) or _NAME.fullmatch(name) is None:

@@ -8,7 +8,7 @@ from gateway.audit.record import Decision, Identifier, Row
 from gateway.errors import FrameError, GatewayError, Refused, UpstreamError
 from gateway.session.effects import Detect, Effect, Record, Remember, StartTimer, StopTimer, ToClient
 from gateway.session.lanes import Lanes
-from gateway.session.refusals import error_frame
+from gateway.session.refusals import error_frame, told
 from gateway.session.replay import Replay
 from gateway.session.restoring import Restoring
 from gateway.session.states import Findings, Frame, Lane, Outgoing, Response, Setup, usage_of
@@ -39,6 +39,9 @@ class Outbound:
     def expect(self, lane: Lane, response: Response) -> list[Effect]:
         """A frame was sent that asks for a response."""
         lane.waiting.append(response)
+        return self._watch(lane, response)
+
+    def _watch(self, lane: Lane, response: Response) -> list[Effect]:
         effects = [self._timer("response", lane, response, self._setup.bounds.response)]
         if self._masks:
             effects.append(self._timer("heartbeat", lane, response, self._setup.policy.output.heartbeat))
@@ -54,6 +57,8 @@ class Outbound:
         if not isinstance(frame, dict) or not isinstance(name, str):
             return self._give_up(UpstreamError("The provider sent something that is not an event."), now)
         row = event(name)
+        if name == "error" and (telling := told(frame)) is not frame:
+            frame, data = telling, encode(telling)
         lane = self._lanes.of_provider(frame)
         response, effects = self._respond(lane, row, frame)
         if response is not None and response.muted:
@@ -130,13 +135,18 @@ class Outbound:
         whole = frame.get("response")
         body = whole if isinstance(whole, dict) else {}
         identity = body.get("id")
+        effects: list[Effect] = []
+        if lane.active is None and not lane.waiting and row.cls is not Class.RESPONSE:
+            return lane.last, []  # what still comes after a response is over is a part of it
         if lane.active is None or (frame.get("type") == "response.created" and identity != lane.active.id):
             lane.active = self._begin(lane, body)
+            if not lane.active.timers:
+                effects += self._watch(lane, lane.active)
         response = lane.active
         if response.id is None and isinstance(identity, str):
             response.id = identity
-            return response, [Remember(identity, response.known)]
-        return response, []
+            effects.append(Remember(identity, response.known))
+        return response, effects
 
     def _begin(self, lane: Lane, body: Frame) -> Response:
         """The next response of a lane: the one that waits first, or what the provider begins by itself."""

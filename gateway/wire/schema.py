@@ -70,21 +70,22 @@ def _words(text: str) -> frozenset[str]:
 
 
 _TYPES: Final = _words("""
-    additional_tools allowed_tools allowlist and apply_patch apply_patch_call apply_patch_call_output approximate auto
-    base64 cache_hit cache_miss click code_interpreter code_interpreter_call compaction compaction_trigger
-    comparison_response_not_found computer computer_call computer_call_output computer_screenshot computer_use
-    computer_use_preview configuration_update container_auto container_file_citation container_reference create_file
-    custom custom_tool_call custom_tool_call_output delete_file direct disabled double_click drag eq error exec exit
-    file_citation file_path file_search file_search_call find_in_page function function_call function_call_output
-    grammar gt gte http_error image image_generation image_generation_call in inline input_audio input_file input_image
-    input_text item_reference json_object json_schema keypress local local_shell local_shell_call
-    local_shell_call_output logs lt lte mcp mcp_approval_request mcp_approval_response mcp_call mcp_list_tools
-    mcp_protocol_error mcp_tool_execution_error message moderation_result move namespace ne nin open_page or
-    output_audio output_text program program_output programmatic programmatic_tool_calling reasoning reasoning_text
-    refusal screenshot scroll search shell shell_call shell_call_output skill_reference summary_text text timeout
-    tool_search tool_search_call tool_search_output type update_file url url_citation wait web_search
-    web_search_2025_08_26 web_search_call web_search_preview web_search_preview_2025_03_11 computer-use-preview
-    invalid_request_error server_error rate_limit_error authentication_error
+    additional_tools agent_message allowed_tools allowlist and apply_patch apply_patch_call apply_patch_call_output
+    approximate auto base64 cache_hit cache_miss click code_interpreter code_interpreter_call compaction
+    compaction_trigger comparison_response_not_found computer computer_call computer_call_output computer_screenshot
+    computer_use computer_use_preview configuration_update container_auto container_file_citation container_reference
+    create_file custom custom_tool_call custom_tool_call_output delete_file direct disabled double_click drag
+    encrypted_content eq error exec exit file_citation file_path file_search file_search_call find_in_page function
+    function_call function_call_output grammar gt gte http_error image image_generation image_generation_call in
+    inline input_audio input_file input_image input_text item_reference json_object json_schema keypress local
+    local_shell local_shell_call local_shell_call_output logs lt lte mcp mcp_approval_request mcp_approval_response
+    mcp_call mcp_list_tools mcp_protocol_error mcp_tool_execution_error message moderation_result move
+    multi_agent_call multi_agent_call_output namespace ne nin open_page or output_audio output_text program
+    program_output programmatic programmatic_tool_calling reasoning reasoning_text refusal screenshot scroll search
+    shell shell_call shell_call_output skill_reference summary_text text timeout tool_search tool_search_call
+    tool_search_output type unavailable update_file url url_citation wait web_search web_search_2025_08_26
+    web_search_call web_search_preview web_search_preview_2025_03_11 computer-use-preview invalid_request_error
+    server_error rate_limit_error authentication_error
 """)
 
 WORDS: Final[dict[str, frozenset[str]]] = {
@@ -96,18 +97,30 @@ WORDS: Final[dict[str, frozenset[str]]] = {
     ),
     "object": _words("response response.deleted list model conversation"),
     "phase": _words("commentary final_answer"),
-    "action": _words("auto edit generate removed"),
+    "action": _words(
+        "auto edit generate removed followup_task interrupt_agent list_agents send_message spawn_agent wait_agent"
+    ),
     "access_programs": frozenset(),
     "allowed_callers": _words("direct programmatic"),
     "background": _words("auto opaque transparent"),
     "button": _words("back forward left right wheel"),
+    "code": _words(
+        "bio_policy data_residency_mismatch empty_image_file failed_to_download_image image_content_policy_violation "
+        "image_file_not_found image_file_too_large image_parse_error image_too_large image_too_small "
+        "invalid_base64_image invalid_image invalid_image_format invalid_image_mode invalid_image_url invalid_input "
+        "invalid_prompt invalid_stream_id misalignment_policy_violation previous_response_not_found "
+        "rate_limit_exceeded response_already_completed response_not_active response_not_found server_error "
+        "steering_not_supported successor_creation_failed too_many_pending_steers unsupported_image_media_type "
+        "vector_store_timeout websocket_connection_limit_reached websocket_stream_limit_reached"
+    ),
+    "completion_window": _words("2h 8h soonest"),
     "complexity": _words("high low medium"),
     "connector_id": _words(
         "connector_dropbox connector_gmail connector_googlecalendar connector_googledrive connector_microsoftteams "
         "connector_outlookcalendar connector_outlookemail connector_sharepoint"
     ),
     "context": _words("all_turns auto current_turn"),
-    "context_compression": _words("disabled enabled"),
+    "context_compression": _words("auto disabled enabled"),
     "cyber": _words("daybreak_blue daybreak_red standard"),
     "detail": _words("auto high low original"),
     "effort": _words("high low max medium minimal none xhigh"),
@@ -126,7 +139,7 @@ WORDS: Final[dict[str, frozenset[str]]] = {
     "input_fidelity": _words("high low"),
     "media_type": _words("application/zip"),
     "memory_limit": _words("16g 1g 4g 64g"),
-    "mode": _words("auto explicit implicit pro required standard blocking"),
+    "mode": _words("auto block blocking explicit implicit pro required score standard"),
     "moderation": _words("auto low"),
     "moderation_stage": _words("input output unknown"),
     "output_format": _words("gif jpeg png svg webp"),
@@ -136,7 +149,8 @@ WORDS: Final[dict[str, frozenset[str]]] = {
     "reason": _words(
         "content_filter context_compacted end_user_mismatch input_changed max_messages max_output_tokens model_changed "
         "model_mismatch organization_mismatch prefix_mismatch prompt_cache_key_changed reasoning_effort_changed "
-        "service_tier_changed steered text_format_changed tools_changed turn_boundary verbosity_changed"
+        "service_tier_changed steered text_format_changed tools_changed turn_boundary verbosity_changed "
+        "waiting_for_required_input"
     ),
     "require_approval": _words("always never"),
     "search_content_types": _words("image text"),
@@ -153,29 +167,29 @@ WORDS: Final[dict[str, frozenset[str]]] = {
 """The words of the protocol, by key. A word that is not here is text: it is scanned, and passes if nothing is found."""
 
 IDS: Final = _words("""
-    approval_request_id call_id caller_id comparison_response_id container container_id conversation event_id file_id
-    file_ids fingerprint id item_id previous_response_id prompt_cache_key response_id skill_id stream_id tunnel_id
-    vector_store_ids
+    approval_request_id call_id caller_id comparison_response_id container container_id continuation_id conversation
+    event_id file_id file_ids fingerprint id item_id previous_response_id prompt_cache_key response_id skill_id
+    stream_id tunnel_id vector_store_ids
 """)
 
 NUMBERS: Final = _words("""
     annotation_index cache_missed_tokens cache_write_tokens cached_image_tokens cached_text_tokens cached_tokens code
     command_index comparison_reusable_tokens compact_threshold completed_at content_index created_at display_height
     display_width embedding_weight end_index exit_code expires_at frame_count frame_duration_ms image_tokens index
-    input_tokens logprob max_num_results max_output_length max_output_tokens max_tool_calls num_requests
-    output_compression output_index output_tokens partial_image_index partial_images reasoning_tokens score
-    score_threshold scroll_x scroll_y sequence_number start_index status summary_index temperature text_tokens
+    input_tokens logprob max_concurrent_subagents max_num_results max_output_length max_output_tokens max_tool_calls
+    num_requests output_compression output_index output_tokens partial_image_index partial_images reasoning_tokens
+    score score_threshold scroll_x scroll_y sequence_number start_index status summary_index temperature text_tokens
     text_weight timeout_ms top_logprobs top_p total_tokens ttl_12h_tokens ttl_30m_tokens x y bytes
 """)
 
 TEXTS: Final = _words("""
-    action annotation arguments authorization city code command commands content country created_by data definition
-    delta description detail detailed_explanation diff domain domains allowed_domains blocked_domains allowed_tools error
-    explanation filename input instructions key keys logs message namespace output param path pattern plan_type prompt
-    queries query reason reasoning refusal region result results review_target revised_prompt safety_identifier
-    server_description server_url snippet stderr stdout summary text timezone title token tool_names type url user value
-    version working_directory obfuscation file_url image_url size quality background output_format categories
-    prompt_cache_breakpoint usage steer
+    action agent_name annotation arguments author authorization city code command commands content country
+    created_by data definition delta description detail detailed_explanation diff domain domains allowed_domains
+    blocked_domains allowed_tools error explanation filename input instructions key keys logs message namespace
+    output param path pattern plan_type prompt queries query reason reasoning recipient refusal region result
+    results review_target revised_prompt safety_identifier server_description server_url snippet stderr stdout
+    summary text timezone title token tool_names type url user value version working_directory obfuscation file_url
+    image_url size quality background output_format prompt_cache_breakpoint usage steer
 """)
 
 NAMES: Final = _words("name namespace server_label")
@@ -185,33 +199,36 @@ BLOBS: Final = _words("file_data partial_image_b64")
 OPAQUES: Final = _words("encrypted_content")
 
 NODES: Final = _words("""
-    access_programs acknowledged_safety_checks action actions always annotations background_options
+    access_programs acknowledged_safety_checks action actions agent always annotations background_options
     cache_write_tokens_details cached_tokens_details caller container context_management conversation domain_secrets
     environment error filters format hybrid_search image image_gen incomplete_details input_image_mask
-    input_tokens_details input_transformations item logprobs misalignment moderation moderation_details network_policy
-    never operation outcome outputs output_tokens_details part pending_safety_checks policy prompt
+    input_tokens_details input_transformations item logprobs misalignment moderation moderation_details multi_agent
+    network_policy never operation outcome outputs output_tokens_details part pending_safety_checks policy prompt
     prompt_cache_breakpoint prompt_cache_diagnostics prompt_cache_options ranking_options reasoning require_approval
-    response skills source sources steer stream_options svg svg_usage text tool_choice tool_usage top_logprobs usage
-    user_location web_search allowed_tools delta
+    required_input response skills source sources steer stream_options svg svg_usage text tool_choice tool_usage tools
+    top_logprobs usage user_location web_search allowed_tools delta
 """)
 """Keys whose objects are the protocol's own and that are not text by themselves."""
 
 FLAGS: Final = _words("""
-    allow approve async background defer_loading external_web_access flagged generate include_obfuscation
-    parallel_tool_calls read_only store stream strict include_usage
+    allow approve async background defer_loading enabled external_web_access flagged generate include_obfuscation
+    parallel_tool_calls prewarm read_only store stream strict include_usage
 """)
 
 CONTENTS: Final = _words("""
-    metadata parameters schema variables attributes output_schema input_schema env client_metadata category_scores
-    category_applied_input_types headers
+    metadata parameters schema variables attributes output_schema input_schema env client_metadata categories
+    category_scores category_applied_input_types headers
 """)
 """Keys whose objects are the user's own JSON: no name in them has a meaning here."""
 
 _T: Final = Context.TYPED
+_TOOLS: Final = Rule(Kind.TEXT, Context.TOOLS)
 _SPECIAL: Final[dict[tuple[str, str], Rule]] = {
-    ("domain_secrets", "value"): Rule(Kind.SECRET, Context.CONTENT),
-    ("mcp", "authorization"): Rule(Kind.SECRET, Context.CONTENT),
-    ("mcp", "headers"): Rule(Kind.SECRET, Context.CONTENT),
+    ("", "tools"): _TOOLS,
+    ("response.create", "tools"): _TOOLS,
+    ("response", "tools"): _TOOLS,
+    ("additional_tools", "tools"): _TOOLS,
+    ("tool_search_output", "tools"): _TOOLS,
     ("image_generation_call", "result"): Rule(Kind.BLOB, Context.UNKNOWN),
     ("input_audio", "data"): Rule(Kind.BLOB, Context.UNKNOWN),
     ("output_audio", "data"): Rule(Kind.BLOB, Context.UNKNOWN),
@@ -225,20 +242,28 @@ _SPECIAL: Final[dict[tuple[str, str], Rule]] = {
     ("mcp_call", "arguments"): Rule(Kind.JSON, Context.CONTENT),
     ("mcp_approval_request", "arguments"): Rule(Kind.JSON, Context.CONTENT),
     ("tool_search_call", "arguments"): Rule(Kind.JSON, Context.CONTENT),
+    ("multi_agent_call", "arguments"): Rule(Kind.JSON, Context.CONTENT),
     ("response.function_call_arguments.done", "arguments"): Rule(Kind.JSON, Context.CONTENT),
     ("response.function_call_arguments.delta", "delta"): Rule(Kind.JSON, _T),
     ("response.mcp_call_arguments.done", "arguments"): Rule(Kind.JSON, Context.CONTENT),
     ("response.mcp_call_arguments.delta", "delta"): Rule(Kind.JSON, _T),
-    ("mcp_list_tools", "annotations"): Rule(Kind.TEXT, Context.CONTENT),
+    ("tools", "annotations"): Rule(Kind.TEXT, Context.CONTENT),
     ("mcp_tool_execution_error", "content"): Rule(Kind.TEXT, Context.CONTENT),
 }
-"""Meanings that hold for one type of object only. A secret is one only in a tool's definition."""
+"""Meanings that hold for one type of object only."""
 
-TOOL_KEYS: Final = _words("tools tool")
-"""Keys that hold definitions of tools."""
+_SECRETS: Final = frozenset(
+    {
+        ("tools", "mcp", "authorization"),
+        ("tools", "mcp", "headers"),
+        ("domain_secrets", "domain_secrets", "value"),
+    }
+)
+"""The secrets: the key their object hangs on, its holder, and their own key. Only the definitions of tools hold any."""
 
 UNKNOWN: Final = Rule(Kind.TEXT, Context.UNKNOWN)
 FREE: Final = Rule(Kind.TEXT, Context.CONTENT)
+SECRET: Final = Rule(Kind.SECRET, Context.CONTENT)
 
 
 def _table() -> dict[str, Rule]:
@@ -256,7 +281,6 @@ def _table() -> dict[str, Rule]:
     ):
         rules |= dict.fromkeys(keys, Rule(kind, _T))
     rules |= dict.fromkeys(CONTENTS, FREE)
-    rules |= dict.fromkeys(TOOL_KEYS, Rule(Kind.TEXT, Context.TOOLS))
     rules["model"] = Rule(Kind.MODEL, Context.UNKNOWN)
     return rules
 
@@ -267,20 +291,18 @@ KNOWN: Final = frozenset(_RULES)
 """The names that are the protocol's own: they may stand in an audit row, and need no scan as keys."""
 
 
-def rule(context: Context, holder: str | None, key: str) -> Rule:
+def rule(context: Context, holder: str | None, key: str, *, hung: str | None = None) -> Rule:
     """Say how the value of `key` is read.
 
-    `holder` is the object's own `type`, or the key it hangs on when it has none.
+    `holder` is the object's own `type`, or the key it hangs on when it has none; `hung` is that key in any case.
     """
     if context is Context.CONTENT:
         return FREE
     if context is Context.UNKNOWN:
         return UNKNOWN
-    if holder is not None:
-        special = _SPECIAL.get((holder, key))
-        if special is not None and (special.kind is not Kind.SECRET or context is Context.TOOLS):
-            return special
-    found = _RULES.get(key, UNKNOWN)
+    if context is Context.TOOLS and (hung, holder, key) in _SECRETS:
+        return SECRET
+    found = _SPECIAL.get((holder or "", key)) or _RULES.get(key, UNKNOWN)
     if context is Context.TOOLS and found.below is Context.TYPED:
         return Rule(found.kind, Context.TOOLS)
     return found

@@ -199,7 +199,7 @@ class _Walker:
             if having is not None and _lacks(child, having) and having not in key:
                 continue
             step = (path, key)
-            below = rule(how.below, holder, key)
+            below = rule(how.below, holder, key, hung=name)
             if key not in KNOWN:
                 self._texts.append(Text(value, key, key, Kind.TEXT, step, holder, is_key=True))
             elif key == "logprobs" and below.below is Context.TYPED and isinstance(child, list):
