@@ -24,7 +24,7 @@ from guardrails.vault import MemoryVault
 
 _WEBSOCKET_ONLY: Final = (
     "This gateway serves the Responses API in WebSocket mode only: connect to this path with a WebSocket. "
-    "Nothing was sent to the provider."
+    "Nothing was sent to the provider. A client that falls back to HTTP after a failure has to be started again."
 )
 
 

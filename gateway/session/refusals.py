@@ -20,8 +20,8 @@ _SERVER: Final = 500
 def told(frame: dict[str, Json]) -> dict[str, Json]:
     """A provider's error in the form after which clients neither hang nor leave.
 
-    Without `status`, or in the flat form of SSE, they hang; after 401, 403 and 5xx they leave the WebSocket with the same
-    content. What the provider says to the user stays.
+    Without `status`, or in the flat form of SSE, they hang; after 401, 403 and 5xx they leave the WebSocket, with the
+    same content. What the provider says to the user stays.
     """
     status, error = frame.get("status"), frame.get("error")
     if isinstance(error, dict) and isinstance(status, int) and status not in _LEAVE and status < _SERVER:
