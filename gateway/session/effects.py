@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from gateway.audit.record import Row
 from guardrails.vault import Restorable
@@ -22,9 +22,8 @@ class ToUpstream:
     data: str
 
 
-@dataclass(frozen=True, slots=True)
-class ToClient:
-    """Send a frame to the client."""
+class ToClient(NamedTuple):
+    """Send a frame to the client. A tuple, because there is one for each delta."""
 
     data: str
     ticket: int = 0

@@ -60,6 +60,10 @@ class Outbound:
         if name == "error" and (telling := told(frame)) is not frame:
             frame, data = telling, encode(telling)
         lane = self._lanes.of_provider(frame)
+        active = lane.active
+        if row.cls is Class.DELTA and active is not None and not self._masks and not active.muted:
+            # By far the most events of a stream: nothing of what follows can concern them.
+            return [ToClient(new) for new in self._restoring.frames(active, row, frame, data)]
         response, effects = self._respond(lane, row, frame)
         if response is not None and response.muted:
             return effects + self._after(lane, response, row, frame, now)
@@ -139,6 +143,9 @@ class Outbound:
         if lane.active is None and not lane.waiting and row.cls is not Class.RESPONSE:
             return lane.last, []  # what still comes after a response is over is a part of it
         if lane.active is None or (frame.get("type") == "response.created" and identity != lane.active.id):
+            if lane.active is not None:  # the provider began the next one without ending this
+                effects += self._stop_timers(lane.active)
+                lane.last = lane.active
             lane.active = self._begin(lane, body)
             if not lane.active.timers:
                 effects += self._watch(lane, lane.active)

@@ -201,7 +201,7 @@ OPAQUES: Final = _words("encrypted_content")
 NODES: Final = _words("""
     access_programs acknowledged_safety_checks action actions agent always annotations background_options
     cache_write_tokens_details cached_tokens_details caller container context_management conversation domain_secrets
-    environment error filters format hybrid_search image image_gen incomplete_details input_image_mask
+    environment error filters format hybrid_search image image_gen incomplete_details input_audio input_image_mask
     input_tokens_details input_transformations item logprobs misalignment moderation moderation_details multi_agent
     network_policy never operation outcome outputs output_tokens_details part pending_safety_checks policy prompt
     prompt_cache_breakpoint prompt_cache_diagnostics prompt_cache_options ranking_options reasoning require_approval

@@ -56,6 +56,8 @@ def item_events(item: Item, output_index: int) -> Iterator[Item]:
         yield done
     yield from _summary(item, at)
     yield from _content(item, at)
+    yield from _commands(item, at)
+    yield from _printed(item, at)
     yield {"type": "response.output_item.done", "output_index": output_index, "item": item}
 
 
@@ -105,5 +107,39 @@ def _content(item: Item, at: Item) -> Iterator[Item]:
         yield {"type": "response.content_part.added", **here, "part": empty}
         if text:
             yield {"type": f"{source.events}.delta", **here, "delta": text, **logprobs}
+        annotations = part.get("annotations")
+        for number, annotation in enumerate(annotations if isinstance(annotations, list) else ()):
+            yield {
+                "type": "response.output_text.annotation.added",
+                **here,
+                "annotation_index": number,
+                "annotation": annotation,
+            }
         yield {"type": f"{source.events}.done", **here, source.field: text, **logprobs}
         yield {"type": "response.content_part.done", **here, "part": part}
+
+
+def _commands(item: Item, at: Item) -> Iterator[Item]:
+    """The commands of a `shell_call`."""
+    action = item.get("action")
+    commands = action.get("commands") if item.get("type") == "shell_call" and isinstance(action, dict) else None
+    for index, command in enumerate(commands if isinstance(commands, list) else ()):
+        if not isinstance(command, str):
+            continue
+        here: Item = {**at, "command_index": index}
+        yield {"type": "response.shell_call_command.added", **here, "command": ""}
+        if command:
+            yield {"type": "response.shell_call_command.delta", **here, "delta": command}
+        yield {"type": "response.shell_call_command.done", **here, "command": command}
+
+
+def _printed(item: Item, at: Item) -> Iterator[Item]:
+    """What the commands of a `shell_call_output` printed."""
+    output = item.get("output") if item.get("type") == "shell_call_output" else None
+    for index, printed in enumerate(output if isinstance(output, list) else ()):
+        if not isinstance(printed, dict):
+            continue
+        here: Item = {**at, "command_index": index}
+        delta: Item = {key: text for key in ("stdout", "stderr") if isinstance(text := printed.get(key), str)}
+        yield {"type": "response.shell_call_output_content.delta", **here, "delta": delta}
+        yield {"type": "response.shell_call_output_content.done", **here, "output": [printed]}
