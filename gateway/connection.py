@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import random
 import secrets
 from collections import Counter
@@ -193,9 +195,8 @@ class _Connection:
         self._raw: Final = raw
         self._config: Final = gateway.settings.config
         self._policy: Final = caller.key.policy
-        self._masker: Final = Masker(
-            self._policy, tenant_secret=caller.secret, audit_secret=gateway.settings.audit_secret
-        )
+        audit = hmac.digest(gateway.settings.audit_secret, f"tenant\x00{caller.tenant}".encode(), hashlib.sha256)
+        self._masker: Final = Masker(self._policy, tenant_secret=caller.secret, audit_secret=audit)
         self._detection: Final = _CachedDetection(gateway, self._policy, caller.tenant)
 
     async def run(self, asked: str | None, receive: Receive, send: Send) -> None:

@@ -2,6 +2,7 @@
 
     GatewayError
     ├── FrameError          a client's message that is not strict JSON, or too large, or too deep
+    ├── NotExamined         a frame that could not be examined, so it does not go on
     ├── Refused             a frame that policy or protocol does not let through
     ├── UpstreamError       the provider could not be reached, or left
     └── AuditError          a row could not be written; nothing may be forwarded without it
@@ -32,6 +33,10 @@ class Refused(GatewayError):
         super().__init__(message)
         self.code = code
         self.param = param
+
+
+class NotExamined(GatewayError):
+    """A text could not be examined, or its conversation not looked up. Refuse it, and record that it failed."""
 
 
 class UpstreamError(GatewayError):

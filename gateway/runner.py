@@ -16,7 +16,7 @@ from functools import partial
 from typing import Final, Protocol, TypeAlias
 
 from gateway.audit.sinks import Sink
-from gateway.errors import AuditError, GatewayError, Refused, UpstreamError
+from gateway.errors import AuditError, GatewayError, NotExamined, Refused, UpstreamError
 from gateway.session.effects import (
     Connect,
     Detect,
@@ -333,8 +333,8 @@ class Runner:
 def _examined(error: GuardrailError) -> GatewayError:
     """What a client is told when its texts could not be examined."""
     if isinstance(error, DetectionTimeout):
-        return Refused("The message could not be examined in time, so it was not sent.")
-    return Refused("The message could not be examined, so it was not sent.")
+        return NotExamined("The message could not be examined in time, so it was not sent.")
+    return NotExamined("The message could not be examined, so it was not sent.")
 
 
 def _recalled(error: VaultError) -> GatewayError:
@@ -343,4 +343,4 @@ def _recalled(error: VaultError) -> GatewayError:
         return Refused(
             "The previous response was not found.", code="previous_response_not_found", param="previous_response_id"
         )
-    return Refused("The conversation could not be looked up, so the message was not sent.")
+    return NotExamined("The conversation could not be looked up, so the message was not sent.")

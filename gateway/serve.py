@@ -16,6 +16,7 @@ from gateway.app import create_app
 from gateway.batching import BatchingProtocol
 from gateway.config import Settings, load_config, quick_config, resolve
 from gateway.errors import GatewayError
+from guardrails.detector import build
 
 _QUIET: Final = ("uvicorn", "uvicorn.error", "uvicorn.access", "websockets", "presidio-analyzer", "presidio-anonymizer")
 """Loggers that would write paths with their query, frames, headers or candidates, at one level or another."""
@@ -44,10 +45,18 @@ def run(settings: Settings, *, workers: int) -> None:
     """Serve until a signal ends it."""
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
+    for policy in {client.policy.digest: client.policy for client in settings.keys}.values():
+        build(policy)  # what cannot be built is said plainly, before anything listens
     for notice in settings.notices:
         typer.echo(f"note: {notice}", err=True)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(settings, workers=workers))
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """uvicorn takes every handshake that was answered with a status for a mistake of the application's."""
+    return "without completing handshake" not in record.getMessage()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

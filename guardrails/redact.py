@@ -82,12 +82,12 @@ class Masker:
         self._tokens = Tokens(tenant_secret, policy.tokens.style)
         self._grammar = grammar(policy.tokens.style)
         where = policy.output.restore_in
-        self.restorer = Restorer(self._grammar, urls=where.urls)
+        self.restorer = Restorer(self._grammar, urls=where.urls, restores=self._restores)
 
     def input(
         self, text: str, findings: Iterable[Finding], values: MutableMapping[str, str], *, bare: bool = False
     ) -> Outcome:
-        """Mask a text on its way to the provider; the pairs of token and value made for it are added to `values`.
+        """Mask a text on its way to the provider; what may be restored of it is added to `values`, by token.
 
         `bare` leaves out the brackets, for places where only [A-Za-z0-9_-] may stand.
         """
@@ -102,6 +102,10 @@ class Masker:
             done = finding.end
         return self._outcome(text, pieces, done, applied)
 
+    def _restores(self, entity: str) -> bool:
+        """Whether the client gets values of an entity back; otherwise their tokens stay tokens."""
+        return self._policy.rule(entity).output in ("restore", "allow")
+
     def acting(self, text: str, findings: Iterable[Finding]) -> list[Finding]:
         """The findings that this policy acts on in a client's text, without overlaps."""
         return self._resolved(text, findings, Direction.INPUT, ())
@@ -115,26 +119,25 @@ class Masker:
         """
         restore = restore and self._policy.output.mask != "all"
         spans = [(m.start(), m.end()) for m in self._grammar.pattern.finditer(text) if m[0] in known.values]
-        fresh = [f for f in findings if not (restore and known.is_value(text[f.start : f.end]))]
         pieces: list[str] = []
         kept: list[str] = []
         applied: list[Applied] = []
         done = 0
-        for finding in self._resolved(text, fresh, Direction.OUTPUT, spans):
-            value = text[finding.start : finding.end]
-            between = text[done : finding.start]
+        for finding in self._resolved(text, findings, Direction.OUTPUT, spans):
+            value, between = text[finding.start : finding.end], text[done : finding.start]
             if finding.module == _TOKEN:
-                entity = value[1:-1].rsplit("_", 1)[0]
-                may = restore and self._policy.rule(entity).output == "restore"
-                back = self.restorer.one(value, text[: finding.start], known, escape=escape) if may else value
-                pieces += (between, back)
-                kept += (between, value)
+                shown = hidden = value
+                if restore:
+                    shown = self.restorer.one(value, text[: finding.start], known, escape=escape)
             else:
-                action: Action = "block" if self._policy.rule(finding.entity).output == "block" else "mask"
-                applied.append(self._applied(finding, value, action))
-                new = self._replacement(finding.entity, value, {}, bare=False)
-                pieces += (between, new)
-                kept += (between, new)
+                hidden = shown = self._replacement(finding.entity, value, {}, bare=False)
+                rule = self._policy.rule(finding.entity).output
+                if restore and rule == "restore" and known.is_value(value):
+                    shown = value  # the client's own, written out by the provider
+                else:
+                    applied.append(self._applied(finding, value, "block" if rule == "block" else "mask"))
+            pieces += (between, shown)
+            kept += (between, hidden)
             done = finding.end
         rest = text[done:]
         new = "".join((*pieces, rest))
@@ -160,7 +163,8 @@ class Masker:
         token = self._tokens.make(entity, value, values)
         if bare:
             token = token[1:-1]
-        values[token] = value
+        if self._policy.rule(entity).output == "restore":
+            values[token] = value
         return token
 
     def _applied(self, finding: Finding, value: str, action: Action) -> Applied:

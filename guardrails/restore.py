@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
-from guardrails.tokens import BARE, Grammar
+from guardrails.tokens import BARE, Grammar, entity_of
 from guardrails.vault import Restorable
 
 LOOK_BACK: Final = 8192
@@ -19,16 +20,20 @@ _LINK: Final = re.compile(r"https?:|ftp:|wss?:|(?:\\?/|\\u002f|\\){2}|\]\(|www\.
 class Restorer:
     """Restores under one grammar. With `urls`, also within links, images and URLs: a link can carry a value away."""
 
-    __slots__ = ("grammar", "urls")
+    __slots__ = ("_restores", "grammar", "urls")
 
-    def __init__(self, grammar: Grammar, *, urls: bool) -> None:
+    def __init__(self, grammar: Grammar, *, urls: bool, restores: Callable[[str], bool] = lambda _: True) -> None:
+        """`restores` says of an entity whether its values are given back at all."""
         self.grammar: Final = grammar
         self.urls: Final = urls
+        self._restores = restores
 
     def one(self, token: str, before: str, known: Restorable, *, escape: bool) -> str:
         """The value of one token, escaped for JSON when `escape`; the token itself where it must stay."""
         value = known.values.get(token)
-        if value is None or not (self.urls or not self._in_url(before, escape=escape)):
+        if value is None or not self._restores(entity_of(token)):
+            return token
+        if not self.urls and self._in_url(before, escape=escape):
             return token
         return _escape(value) if escape else value
 
@@ -49,7 +54,11 @@ class Restorer:
 
     def bare(self, text: str, known: Restorable) -> str:
         """Restore tokens that stand without brackets, in names and ids."""
-        return BARE.sub(lambda match: known.values.get(match[0], match[0]), text)
+        return BARE.sub(lambda match: self._bare(match[0], known), text)
+
+    def _bare(self, token: str, known: Restorable) -> str:
+        value = known.values.get(token)
+        return token if value is None or not self._restores(entity_of(token)) else value
 
     def _in_url(self, before: str, *, escape: bool) -> bool:
         """Whether what stands before a token, back to the last space or quote, makes it a part of a link."""

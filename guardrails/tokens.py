@@ -45,6 +45,11 @@ def grammar(style: Style) -> Grammar:
     return Grammar(opening, closing, pattern, MAX_ENTITY + MAX_ID_LENGTH + 3)
 
 
+def entity_of(token: str) -> str:
+    """The entity a token names, with or without brackets."""
+    return token.strip("<>[]{}").rpartition("_")[0]
+
+
 class Tokens:
     """Makes the tokens of one tenant."""
 
@@ -61,7 +66,7 @@ class Tokens:
         `taken` maps the conversation's tokens to their values; the caller adds the new pair to it.
         """
         digest = hmac.digest(self._secret, f"{entity}\x00{value}".encode(), hashlib.sha256)
-        letters = b32encode(digest).decode().lower()
+        letters = b32encode(digest[: MAX_ID_LENGTH * 5 // 8]).decode().lower()
         opening, closing = self._brackets
         for length in range(ID_LENGTH, MAX_ID_LENGTH + 1):
             body = f"{entity}_{letters[:length]}"

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from gateway.audit.record import Row, Who
-from gateway.errors import AuditError, GatewayError, Refused, UpstreamError
+from gateway.errors import AuditError, GatewayError, NotExamined, UpstreamError
 from gateway.session.effects import (
     Connect,
     Detect,
@@ -143,7 +143,7 @@ class Wire:
     def fail(self, error: GatewayError | None = None) -> None:
         """Detection fails for the oldest held question."""
         question = self.questions.popleft()
-        error = error or Refused("The message could not be examined, so it was not sent.")
+        error = error or NotExamined("The message could not be examined, so it was not sent.")
         self.perform(self.session.detection_failed(question.ticket, error, self.now))
 
     def perform(self, effects: Sequence[Effect]) -> None:

@@ -43,28 +43,41 @@ class FileSink:
         """
         self._now = now
         self._path = path
-        self._spoilt = False
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, _MODE)
-        except OSError as exc:
-            raise AuditError(f"The audit file cannot be opened ({exc.strerror}).") from None
+        self._spoilt = self._failed = False
+        self._file = self._open()
 
     def write(self, row: Row) -> None:
         """See `Sink`."""
         line = encode_row({"time": self._now().isoformat(timespec="milliseconds"), **row.as_json()})
         data = b"\n" + line if self._spoilt else line
+        self._failed = True
         try:
+            if os.fstat(self._file).st_nlink == 0:
+                self._reopen()
             written = os.write(self._file, data)
         except OSError as exc:
             raise AuditError(f"The audit could not be written ({exc.strerror}).") from None
         self._spoilt = written != len(data)
         if self._spoilt:
             raise AuditError("The audit could not be written (the disk is full).")
+        self._failed = False
 
     def ready(self) -> bool:
-        """Whether the file can still be reached."""
-        return not self._spoilt and self._path.exists()
+        """Whether the last row could be written."""
+        return not self._failed
+
+    def _open(self) -> int:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, _MODE)
+        except OSError as exc:
+            raise AuditError(f"The audit file cannot be opened ({exc.strerror}).") from None
+
+    def _reopen(self) -> None:
+        """The file was deleted or rotated away: rows must not go where nobody reads them."""
+        os.close(self._file)
+        self._file = self._open()
+        self._spoilt = False
 
     def close(self) -> None:
         """Close the file; no row may follow."""

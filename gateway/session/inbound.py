@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.audit.record import Decision, Identifier, Row
-from gateway.errors import FrameError, GatewayError, Refused
+from gateway.errors import FrameError, GatewayError, NotExamined, Refused, UpstreamError
 from gateway.session import model as models
 from gateway.session.effects import Detect, Effect, Recall, Record, Remember, ToClient, ToUpstream
 from gateway.session.lanes import Lanes
@@ -85,8 +85,9 @@ class Inbound:
             except VaultError as exc:
                 turn.refusal = Refused(str(exc))
         lane = turn.lane.name
-        blocked = any(found.applied.action == "block" for found in turn.found)
-        decision: Decision = "blocked" if blocked else "refused"
+        decision: Decision = "failed" if isinstance(turn.refusal, NotExamined | UpstreamError) else "refused"
+        if any(found.applied.action == "block" for found in turn.found):
+            decision = "blocked"
         row = self._row(turn, decision, now, reason=str(turn.refusal))
         self._note_sent(turn, None)
         return [Record(turn.ticket, row), ToClient(error_frame(turn.refusal, lane), turn.ticket)], None
@@ -130,7 +131,7 @@ class Inbound:
         turn.model_asked = named if isinstance(named, str) and named in setup.models else None
         if self.model is None:
             self.model = models.choose(named, setup.models)
-        models.enforce(frame, self.model, self.model, setup.models, setup.mismatch)
+        turn.rewritten = models.enforce(frame, self.model, self.model, setup.models, setup.mismatch)
 
     def _examine(self, turn: Turn) -> list[Effect]:
         turn.walk = walk(turn.frame)
@@ -163,7 +164,9 @@ class Inbound:
         effects: list[Effect] = [Record(turn.ticket, row), ToUpstream(turn.ticket, encode(frame))]
         response: Response | None = None
         if turn.event == "response.create":
-            response = Response(turn.ticket, turn.number, known, now, turn.continues, json_text=_wants_json(frame))
+            response = Response(turn.ticket, turn.number, known, now, turn.continues)
+            response.json_text = _wants_json(frame)
+            response.rewritten = turn.rewritten or self.provider_model not in (None, self.model)
         elif turn.continues is not None and known is not turn.inherited:
             effects.append(Remember(turn.continues, known))
             self._steer(turn.continues, known)

@@ -13,7 +13,7 @@ from typing import Final, Literal, TypeAlias
 
 from gateway.errors import Refused
 from gateway.wire.frame import Json
-from gateway.wire.schema import Context, rule
+from gateway.wire.schema import KNOWN, Context, rule
 
 Frame: TypeAlias = dict[str, Json]
 
@@ -93,10 +93,10 @@ def _drop_foreign(node: Json, context: Context, key: str | None, allowed: frozen
     type_ = node.get("type")
     holder = type_ if isinstance(type_, str) else key
     for name in list(node):
-        below = rule(context, holder, name).below
         if not (name == "model" and top) and _names_model(name):
             dropped |= _filter(node, name, allowed)
-        if name in node:
+        if isinstance(node.get(name), dict | list):
+            below = rule(context, holder, name).below
             nested = top and name == "response"
             dropped |= _drop_foreign(node[name], below, "response" if nested else name, allowed, top=nested)
     return dropped
@@ -129,5 +129,14 @@ def _filter(node: Frame, name: str, allowed: frozenset[str]) -> bool:
 
 def _names_model(key: str) -> bool:
     """Whether a reader might take a key for a model's: letters folded, everything else ignored."""
+    if key in KNOWN:
+        return key in _KNOWN_MODELS
+    return _looks_like_model(key)
+
+
+def _looks_like_model(key: str) -> bool:
     letters = "".join(c for c in unicodedata.normalize("NFKC", key).casefold() if c.isalnum())
     return letters not in _EXEMPT and any(word in letters for word in _LOOKS_LIKE)
+
+
+_KNOWN_MODELS: Final = frozenset(filter(_looks_like_model, KNOWN))

@@ -8,7 +8,7 @@ from gateway.audit.record import Decision, Identifier, Row
 from gateway.errors import FrameError, GatewayError, Refused, UpstreamError
 from gateway.session.effects import Detect, Effect, Record, Remember, StartTimer, StopTimer, ToClient
 from gateway.session.lanes import Lanes
-from gateway.session.refusals import error_frame, told
+from gateway.session.refusals import error_frame, tell
 from gateway.session.replay import Replay
 from gateway.session.restoring import Restoring
 from gateway.session.states import Findings, Frame, Lane, Outgoing, Response, Setup, usage_of
@@ -17,6 +17,7 @@ from gateway.wire.frame import Json, encode, loads
 from guardrails.vault import EMPTY
 
 _KEEPALIVE: Final = "keepalive"
+_MODEL_HEADERS: Final = frozenset({"openai-model", "x-openai-model"})
 _STEERED: Final = "steered"
 _MAX_WAITING: Final = 10_000
 """Events that may wait in a lane for detection; a provider that sends more has its response refused."""
@@ -57,13 +58,12 @@ class Outbound:
         if not isinstance(frame, dict) or not isinstance(name, str):
             return self._give_up(UpstreamError("The provider sent something that is not an event."), now)
         row = event(name)
-        if name == "error" and (telling := told(frame)) is not frame:
-            frame, data = telling, encode(telling)
         lane = self._lanes.of_provider(frame)
         active = lane.active
         if row.cls is Class.DELTA and active is not None and not self._masks and not active.muted:
             # By far the most events of a stream: nothing of what follows can concern them.
             return [ToClient(new) for new in self._restoring.frames(active, row, frame, data)]
+        data = self._mend(lane, row, frame, data)
         response, effects = self._respond(lane, row, frame)
         if response is not None and response.muted:
             return effects + self._after(lane, response, row, frame, now)
@@ -77,6 +77,17 @@ class Outbound:
         if row.cls is Class.TERMINAL or row.cls is Class.ERROR:
             return effects + self._end(lane, response, row, frame, sent, now)
         return [*effects, *sent]
+
+    def _mend(self, lane: Lane, row: Event, frame: Frame, data: str) -> str:
+        """Bring an error into the form clients need, and drop a model's name that they would take for a warning."""
+        mended = frame.get("type") == "error" and tell(frame)
+        headers = frame.get("headers")
+        response = lane.active or (lane.waiting[0] if lane.waiting else lane.last)
+        if row.cls is Class.NOTICE and isinstance(headers, dict) and (response is None or response.rewritten):
+            for name in [name for name in headers if name.lower() in _MODEL_HEADERS]:
+                del headers[name]
+                mended = True
+        return encode(frame) if mended else data
 
     def detected(self, ticket: int, findings: Findings, seconds: float, now: float) -> list[Effect]:
         """Detection answered for an event."""
@@ -172,6 +183,7 @@ class Outbound:
             last.started if last is not None else 0.0,
             last.id if last is not None else None,
             json_text=last is not None and last.json_text,
+            rewritten=last is not None and last.rewritten,
         )
 
     def _queue(

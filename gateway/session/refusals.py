@@ -17,21 +17,21 @@ _LEAVE: Final = frozenset({401, 403, 426})
 _SERVER: Final = 500
 
 
-def told(frame: dict[str, Json]) -> dict[str, Json]:
-    """A provider's error in the form after which clients neither hang nor leave.
+def tell(frame: dict[str, Json]) -> bool:
+    """Bring a provider's error, in place, into the form after which clients neither hang nor leave; say if it changed.
 
     Without `status`, or in the flat form of SSE, they hang; after 401, 403 and 5xx they leave the WebSocket, with the
     same content. What the provider says to the user stays.
     """
     status, error = frame.get("status"), frame.get("error")
     if isinstance(error, dict) and isinstance(status, int) and status not in _LEAVE and status < _SERVER:
-        return frame
+        return False
     if not isinstance(error, dict):
-        error = {key: frame.get(key) for key in ("code", "message", "param")}
-        frame = {key: value for key, value in frame.items() if key not in error}
-    kept = error.get("code") if not isinstance(status, int) else None
-    new = {"type": "invalid_request_error", "param": None, **error, "code": kept or GatewayError.code}
-    return {**frame, "status": STATUS, "error": new}
+        error = {key: frame.pop(key, None) for key in ("code", "message", "param")}
+    kept = None if isinstance(status, int) else error.get("code")
+    frame["status"] = STATUS
+    frame["error"] = {"type": "invalid_request_error", "param": None, **error, "code": kept or GatewayError.code}
+    return True
 
 
 def error_body(message: str, code: str) -> dict[str, Json]:

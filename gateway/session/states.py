@@ -73,6 +73,7 @@ class Turn:
     walk: Walk = field(default_factory=Walk)
     texts: Sequence[Text] = ()
     model_asked: str | None = None
+    rewritten: bool = False
     continues: str | None = None
     findings: Findings | None = None
     inherited: Restorable | None = None
@@ -109,7 +110,7 @@ class Response:
     continues: str | None = None
     id: str | None = None
     json_text: bool = False
-    steered: Restorable = EMPTY
+    rewritten: bool = False
     ended_steered: bool = False
     streams: dict[tuple[Json, ...], Streaming] = field(default_factory=dict)
     delivered: set[int] = field(default_factory=set)

@@ -54,6 +54,8 @@ class Context(Enum):
     """The same, for the definitions of tools, which alone may hold secrets."""
     CONTENT = auto()
     """The user's own JSON (metadata, a tool's schema, variables): every key and value is text."""
+    SECRETS = auto()
+    """An object of the user's own, whose strings are secrets; its keys are text."""
     UNKNOWN = auto()
     """Below a key nobody listed: every key and value is text, and a provider might read a model there."""
 
@@ -252,18 +254,16 @@ _SPECIAL: Final[dict[tuple[str, str], Rule]] = {
 }
 """Meanings that hold for one type of object only."""
 
-_SECRETS: Final = frozenset(
-    {
-        ("tools", "mcp", "authorization"),
-        ("tools", "mcp", "headers"),
-        ("domain_secrets", "domain_secrets", "value"),
-    }
-)
+SECRET: Final = Rule(Kind.SECRET, Context.CONTENT)
+_SECRETS: Final = {
+    ("tools", "mcp", "authorization"): SECRET,
+    ("tools", "mcp", "headers"): Rule(Kind.TEXT, Context.SECRETS),
+    ("domain_secrets", "domain_secrets", "value"): SECRET,
+}
 """The secrets: the key their object hangs on, its holder, and their own key. Only the definitions of tools hold any."""
 
 UNKNOWN: Final = Rule(Kind.TEXT, Context.UNKNOWN)
 FREE: Final = Rule(Kind.TEXT, Context.CONTENT)
-SECRET: Final = Rule(Kind.SECRET, Context.CONTENT)
 
 
 def _table() -> dict[str, Rule]:
@@ -300,12 +300,15 @@ def rule(context: Context, holder: str | None, key: str, *, hung: str | None = N
         return FREE
     if context is Context.UNKNOWN:
         return UNKNOWN
-    if context is Context.TOOLS and (hung, holder, key) in _SECRETS:
+    if context is Context.SECRETS:
         return SECRET
     found = _SPECIAL.get((holder or "", key)) or _RULES.get(key, UNKNOWN)
-    if context is Context.TOOLS and found.below is Context.TYPED:
-        return Rule(found.kind, Context.TOOLS)
-    return found
+    if context is not Context.TOOLS:
+        return found
+    secret = _SECRETS.get((hung or "", holder or "", key))
+    if secret is not None:
+        return secret
+    return Rule(found.kind, Context.TOOLS) if found.below is Context.TYPED else found
 
 
 _ID: Final = re.compile(
@@ -314,15 +317,19 @@ _ID: Final = re.compile(
 )
 _DIGIT_RUN: Final = re.compile(r"[0-9]{9}")
 _OPAQUE: Final = re.compile(r"[A-Za-z0-9+/_-]{32,}={0,2}")
-_LONG_DIGITS: Final = re.compile(r"[0-9]{12}")
+_LONG_DIGITS: Final = re.compile(r"[0-9]{12}|[0-9]{2,}-[0-9]{2,}-[0-9]{2,}")
 _DATA_URL: Final = re.compile(
     r"data:(?:image/(?!svg)[a-z0-9.+-]{1,64}|audio/[a-z0-9.+-]{1,64}|video/[a-z0-9.+-]{1,64}|"
     r"application/(?:pdf|zip|gzip|octet-stream|msword|vnd[a-z0-9.+-]{1,96}));base64,",
     re.IGNORECASE,
 )
-_BASE64: Final = re.compile(r"[A-Za-z0-9+/_\s-]*={0,2}\s*")
+# One line, or lines as MIME wraps them: anything else with spaces in it is words.
+_BASE64: Final = re.compile(r"(?:[A-Za-z0-9+/]{60,76}\r?\n)*[A-Za-z0-9+/]*={0,2}\s*|[A-Za-z0-9_-]*={0,2}")
+_PDF: Final = b"%PDF-"
 _BARE_BLOB: Final = 64
 _SAMPLE: Final = 1024
+_READABLE: Final = 0.8
+"""So much of a text can be read even where its encoding is guessed wrong; of compressed data it is under a half."""
 
 MAX_COUNT: Final = 9_999_999
 """No number up to this can be a person's: identifiers have more digits. Larger ones are scanned."""
@@ -339,7 +346,8 @@ def is_structural(kind: Kind, key: str, value: str) -> bool:
         case Kind.ID:
             return _ID.fullmatch(value) is not None and _DIGIT_RUN.search(value) is None
         case Kind.OPAQUE:
-            return _OPAQUE.fullmatch(value) is not None and _LONG_DIGITS.search(value) is None
+            opaque = _OPAQUE.fullmatch(value) is not None and _LONG_DIGITS.search(value) is None
+            return opaque and not _is_readable(value)
         case Kind.BLOB:
             return is_blob(value)
         case Kind.SECRET:
@@ -364,7 +372,10 @@ def _is_readable(body: str) -> bool:
         data = base64.b64decode(sample[: len(sample) // 4 * 4])
     except binascii.Error:
         return True
-    return data.decode("utf-8", "replace").isprintable() or data.decode("latin-1").isascii()
+    if data.startswith(_PDF):
+        return False
+    text = data.decode("utf-8", "replace").replace("\ufffd", "\0")
+    return sum(c.isprintable() or c.isspace() for c in text) >= _READABLE * len(text)
 
 
 def is_count(kind: Kind, key: str, number: float) -> bool:

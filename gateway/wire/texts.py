@@ -15,6 +15,7 @@ from gateway.errors import FrameError
 from gateway.wire.frame import Json, decode, encode, number_text
 from gateway.wire.schema import (
     ATTACHMENT_TYPES,
+    FREE,
     KNOWN,
     Context,
     Kind,
@@ -167,9 +168,11 @@ class _Walker:
             self._object(value, how, at)
         elif isinstance(value, list):
             name, holder, path = at
+            if how.kind is Kind.SECRET or (isinstance(key, int) and path is not None):
+                how = FREE  # a secret is a string, and no array of the protocol holds arrays
             for index, child in enumerate(value):
                 self.value(value, index, child, how, (name, holder, (path, index)))
-        elif value is None or isinstance(value, bool) or how.kind is Kind.SECRET:
+        elif value is None or isinstance(value, bool):
             return
         elif not is_count(how.kind, at[0], value):
             self._texts.append(Text(node, key, number_text(value), Kind.TEXT, at[2], at[1]))
@@ -193,7 +196,6 @@ class _Walker:
         holder = type_ if isinstance(type_, str) else name
         if isinstance(type_, str) and type_ in ATTACHMENT_TYPES:
             self._found.attachments.append(Text(value, "type", "", Kind.BLOB, path))
-        secret = how.kind is Kind.SECRET
         having = self._having
         for key, child in value.items():
             if having is not None and _lacks(child, having) and having not in key:
@@ -205,8 +207,6 @@ class _Walker:
             elif key == "logprobs" and below.below is Context.TYPED and isinstance(child, list):
                 self._found.repeats.append(value)
                 continue
-            if secret:
-                below = Rule(Kind.SECRET, Context.CONTENT)
             self.value(value, key, child, below, (key, holder, step))
 
     def _inside(self, node: Node, key: str | int, value: str, at: At) -> bool:
