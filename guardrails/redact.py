@@ -87,7 +87,7 @@ class Masker:
     def input(
         self, text: str, findings: Iterable[Finding], values: MutableMapping[str, str], *, bare: bool = False
     ) -> Outcome:
-        """Mask a text on its way to the provider; what may be restored of it is added to `values`, by token.
+        """Mask a text on its way to the provider; the pairs of token and value made for it are added to `values`.
 
         `bare` leaves out the brackets, for places where only [A-Za-z0-9_-] may stand.
         """
@@ -163,8 +163,7 @@ class Masker:
         token = self._tokens.make(entity, value, values)
         if bare:
             token = token[1:-1]
-        if self._policy.rule(entity).output == "restore":
-            values[token] = value
+        values[token] = value
         return token
 
     def _applied(self, finding: Finding, value: str, action: Action) -> Applied:

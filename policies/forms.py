@@ -79,11 +79,31 @@ class PresidioModule(FileModel):
         return thresholds
 
 
+class ShapesModule(FileModel):
+    """Detection of what is written as nothing else is written."""
+
+    use: Literal["shapes"]
+    """`shapes`: phone numbers, network addresses and inside e-mail addresses whose way of writing leaves no doubt."""
+    entities: (
+        Annotated[tuple[Literal["PHONE_NUMBER", "IP_ADDRESS", "EMAIL_ADDRESS"], ...], Field(min_length=1)] | None
+    ) = None
+    """Which of them to find. Without it: all."""
+    regions: (
+        Annotated[tuple[Annotated[str, Matching("[A-Z]{2}", "a two-letter country code")], ...], Field(min_length=1)]
+        | None
+    ) = None
+    """The countries whose national phone numbers are known after a label such as `tel`. Without it: Presidio's eight."""
+
+
 class SecretsModule(FileModel):
     """Detection of credentials."""
 
     use: Literal["secrets"]
     """`secrets`: API keys, tokens, private keys."""
+    entities: (
+        Annotated[tuple[Literal["API_KEY", "PRIVATE_KEY", "PASSWORD", "JWT"], ...], Field(min_length=1)] | None
+    ) = None
+    """Which of them to find. Without it: all."""
 
 
 class Pattern(FileModel):
@@ -127,9 +147,9 @@ class OtherModule(FileModel):
         str,
         Matching(
             r"[A-Za-z_][A-Za-z0-9_-]{0,99}(\.[A-Za-z0-9_-]{1,100})*(:[A-Za-z_][A-Za-z0-9_.]{0,99})?",
-            "presidio, secrets, patterns, the name of an entry point, or package.module:Class",
+            "presidio, shapes, secrets, patterns, the name of an entry point, or package.module:Class",
         ),
-        Field(json_schema_extra={"not": {"enum": ["presidio", "secrets", "patterns", "names"]}}),
+        Field(json_schema_extra={"not": {"enum": ["presidio", "shapes", "secrets", "patterns", "names"]}}),
         AfterValidator(_check_use),
     ]
     """The name of an entry point in the group guardrail_gateway.modules, or package.module:Class."""
@@ -142,6 +162,7 @@ class ModuleSpec(Choice):
     OTHER: ClassVar[str | None] = "(other)"
     FORMS: ClassVar[Mapping[str, type[FileModel]]] = {
         "presidio": PresidioModule,
+        "shapes": ShapesModule,
         "secrets": SecretsModule,
         "patterns": PatternsModule,
         "(other)": OtherModule,

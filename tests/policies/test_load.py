@@ -182,7 +182,7 @@ input: []
         "p.yaml:12: detect.modules[0].threshold: must be less than or equal to 1",
         "p.yaml:13: detect.modules[0].thresholds.URL: must be a finite number",
         "p.yaml:14: detect.modules[1].use: required key is missing; is it 'usee'?",
-        "p.yaml:15: detect.modules[2].level: unknown key; known here: use",
+        "p.yaml:15: detect.modules[2].level: unknown key; known here: entities, use",
         "p.yaml:16: detect.modules[3]: must be a mapping of keys",
         "p.yaml:17: detect.fold: must be true or false",
         "p.yaml:18: detect.decode[0]: must be 'base64', 'percent', 'html' or 'json'",
@@ -270,7 +270,7 @@ def detecting(module: str, rest: str = "") -> str:
         ("{use: 5}", "use: must be text (put it in quotes)"),
         (
             "{use: 'not a module'}",
-            "use: must be presidio, secrets, patterns, the name of an entry point, or package.module:Class",
+            "use: must be presidio, shapes, secrets, patterns, the name of an entry point, or package.module:Class",
         ),
     ],
 )

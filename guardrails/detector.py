@@ -1,0 +1,161 @@
+"""Runs the modules a policy names over texts, and fails closed: any doubt is a `DetectionError`.
+
+A text is looked at as it is written and in every other reading of it: folded (zero-width and look-alike characters
+undone) and decoded. What is found in any of these is found.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import regex
+
+from guardrails.decode import readings
+from guardrails.errors import DetectionError, DetectionTimeout
+from guardrails.findings import Finding, resolve
+from guardrails.modules import Module, create
+from guardrails.modules.patterns import Patterns
+from policies.model import Policy
+
+ALLOW_SECONDS = 0.1
+"""How long one expression of the allow list may take on one finding; longer, and the text is refused."""
+
+_BODY = r"[A-Z](?:[A-Z_]|[0-9](?![0-9]{4})){0,63}_(?=[2-7]*[a-z])[a-z2-7]{8,16}"
+OWN_TOKEN = re.compile(rf"<{_BODY}>|\[{_BODY}\]|\{{{_BODY}\}}")
+"""The gateway's own tokens, in each style. An id without a letter, or a name with a long number, could be a value."""
+
+
+class Detector(Protocol):
+    """Finds personal data in texts."""
+
+    def detect(self, texts: Sequence[str]) -> list[list[Finding]]:
+        """One list of findings for each text, sorted. Raises: DetectionError, and then no text may go on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Denied:
+    """A text that is always found, whatever its case and however its words are spaced."""
+
+    entity: str
+    pattern: re.Pattern[str]
+
+
+class PolicyDetector:
+    """Everything one policy says about detection, ready to run; made by `build`. Not safe for several threads."""
+
+    def __init__(self, policy: Policy, modules: Sequence[tuple[str, Module]]) -> None:
+        """Take the policy and the modules it names, with their names."""
+        detect = policy.detect
+        self._policy = policy
+        self._modules = tuple(modules)
+        self._allowed = frozenset(entry for entry in detect.allow if not entry.startswith("re:"))
+        self._allowed_patterns = [
+            regex.compile(entry.removeprefix("re:")) for entry in detect.allow if entry.startswith("re:")
+        ]
+        self._denied = [_Denied(entry.entity, _deny_pattern(entry.text)) for entry in detect.deny]
+        self._allow_seconds = ALLOW_SECONDS
+        self._fold = detect.fold
+        self._decoders = detect.decode
+
+    def hurry(self, seconds: float) -> None:
+        """Let expressions of the policy's own take only so long, then raise DetectionTimeout: for use inline."""
+        self._allow_seconds = seconds
+        for _, module in self._modules:
+            if isinstance(module, Patterns):
+                module.seconds = seconds
+
+    def detect(self, texts: Sequence[str]) -> list[list[Finding]]:
+        """Find what the policy looks for, one list for each text, sorted.
+
+        Findings overlap only where one of them is of an entity the policy allows through in a direction and the other
+        is not: there an allowed finding must not hide the other. The masker resolves again after its own choice.
+        Raises: DetectionError, and then no text may go on.
+        """
+        return [self._one(text) for text in texts]
+
+    def _one(self, text: str) -> list[Finding]:
+        if not text:
+            return []
+        found = self._look(text)
+        if self._fold or self._decoders:
+            for view in readings(text, self._decoders, folding=self._fold):
+                for finding in self._look(view.text):
+                    start, end = view.span(finding.start, finding.end)
+                    found.append(Finding(start, end, finding.entity, finding.score, finding.module))
+        return self._resolved(_outside_tokens(found, text), text) if found else found
+
+    def _look(self, text: str) -> list[Finding]:
+        found: list[Finding] = []
+        for name, module in self._modules:
+            found += _run(name, module, text)
+        if found and (self._allowed or self._allowed_patterns):
+            found = [finding for finding in found if not self._allows(text[finding.start : finding.end])]
+        for denied in self._denied:
+            found += [Finding(*match.span(), denied.entity, 1.0, "deny") for match in denied.pattern.finditer(text)]
+        return found
+
+    def _allows(self, value: str) -> bool:
+        if value in self._allowed:
+            return True
+        try:
+            return any(pattern.search(value, timeout=self._allow_seconds) for pattern in self._allowed_patterns)
+        except TimeoutError:
+            pass
+        raise DetectionTimeout(f"an expression of the allow list took longer than {self._allow_seconds} s")
+
+    def _resolved(self, found: list[Finding], text: str) -> list[Finding]:
+        groups: dict[tuple[bool, bool], list[Finding]] = {}
+        for finding in found:
+            rule = self._policy.rule(finding.entity)
+            groups.setdefault((rule.input == "allow", rule.output == "allow"), []).append(finding)
+        resolved = [finding for group in groups.values() for finding in resolve(group, text)]
+        return sorted(resolved, key=lambda f: (f.start, f.end)) if len(groups) > 1 else resolved
+
+
+def build(policy: Policy) -> PolicyDetector:
+    """Make the detector of a policy; takes seconds the first time, when Presidio is imported.
+
+    Raises: ModuleNotAvailable for a module or model that is not installed; GuardrailError for options that are wrong.
+    """
+    modules = [(spec.use, create(spec.use, spec.options, policy.detect.language)) for spec in policy.detect.modules]
+    return PolicyDetector(policy, modules)
+
+
+def _run(name: str, module: Module, text: str) -> list[Finding]:
+    try:
+        found = list(module.find(text))
+        if all(0 <= f.start < f.end <= len(text) for f in found):
+            return found
+        reason = "it reported a place outside the text"
+    except DetectionTimeout:
+        raise DetectionTimeout(f"module {name} took too long") from None
+    except Exception as exc:  # noqa: BLE001 - whatever a module does wrong, the text must not go on
+        reason = type(exc).__name__
+    # Raised outside the handler: the exception of the module may hold the text, and chained it would be kept.
+    raise DetectionError(f"module {name} failed: {reason}")
+
+
+def _outside_tokens(found: list[Finding], text: str) -> list[Finding]:
+    """Findings without those that lie wholly inside one of the gateway's own tokens."""
+    tokens = [match.span() for match in OWN_TOKEN.finditer(text)]
+    if not tokens:
+        return found
+    starts = [start for start, _ in tokens]
+    outside: list[Finding] = []
+    for finding in found:
+        token = bisect_right(starts, finding.start) - 1
+        if token < 0 or finding.end > tokens[token][1]:
+            outside.append(finding)
+    return outside
+
+
+def _deny_pattern(entry: str) -> re.Pattern[str]:
+    words = r"\s+".join(map(re.escape, entry.split()))
+    before = r"(?<!\w)" if re.match(r"\w", words) else ""
+    after = r"(?!\w)" if re.search(r"\w\Z", words) else ""
+    return re.compile(f"{before}{words}{after}", re.IGNORECASE)

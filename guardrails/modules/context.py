@@ -1,0 +1,175 @@
+"""Presidio's context words, looked up for one finding without walking all tokens of the text.
+
+Presidio raises the score of a finding when one of its recogniser's context words is part of a word before it. Its own
+code walks every token for every finding and copies every finding first. Here the token is found by bisection and the
+words before it are collected backwards, five of them and the finding's own, exactly as Presidio counts them. And the
+text is cut into tokens only if it contains a context word at all.
+
+The tokens are those of a blank spaCy pipeline, whose lemmas are empty; the lower-case form stands in, without which no
+context word would ever be found.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from guardrails.errors import GuardrailError
+from guardrails.modules.gates import Contents
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+    from spacy.tokens import Doc
+
+BOOST = 0.35
+LEAST_BOOSTED = 0.4
+WORDS_BEFORE = 5
+REMEMBERED = 50_000
+"""Words kept between texts before all are forgotten: more than everyday use has, and about 30 MB."""
+LONG = 50_000
+"""Characters from which on forgetting a text's words at once is cheap beside cutting it."""
+
+
+def boosted(score: float) -> float:
+    """The score of a finding that has a context word before it."""
+    return min(max(score + BOOST, LEAST_BOOSTED), 1.0)
+
+
+class Words:
+    """The tokens of a text: where each ends, its lemma in lower case, and which of them count as words of context."""
+
+    __slots__ = ("_counting", "_ends", "_lemmas")
+
+    def __init__(self, ends: Sequence[int], lemmas: Sequence[str], keywords: Collection[str]) -> None:
+        """Take the tokens' ends and lemmas in order, and the lemmas that count."""
+        self._ends = ends
+        self._lemmas = lemmas
+        self._counting = [index for index, lemma in enumerate(lemmas) if lemma in keywords]
+
+    def support(self, start: int, context: Sequence[str]) -> bool:
+        """Whether a word of `context` (in lower case) is part of a word around the finding at `start`."""
+        index = bisect_right(self._ends, start)
+        # A finding that begins after the last token has no token, hence no context; Presidio raises here.
+        return index < len(self._ends) and _any_part(context, self._around(index, index))
+
+    def near(self, start: int, end: int, context: Sequence[str]) -> bool:
+        """Whether `support` can hold for any finding that begins in `start` to `end`."""
+        first, last = bisect_right(self._ends, start), bisect_right(self._ends, end - 1)
+        return first < len(self._ends) and _any_part(context, self._around(first, last))
+
+    def _around(self, first: int, last: int) -> list[str]:
+        """What counts up to the first token, five words and itself, up to the last, and the one word after.
+
+        Presidio asks for no word after the finding, but always takes the next one that counts, the finding's own
+        token mostly.
+        """
+        upto_first, before_last = bisect_right(self._counting, first), bisect_left(self._counting, last)
+        chosen = self._counting[max(upto_first - WORDS_BEFORE - 1, 0) : before_last + 1]
+        return [self._lemmas[index] for index in chosen]
+
+
+def _any_part(context: Sequence[str], lemmas: Sequence[str]) -> bool:
+    return any(word in lemma for word in context for lemma in lemmas)
+
+
+class Tokens:
+    """The tokens of one text, made when first asked for."""
+
+    __slots__ = ("_contents", "_cut", "_words")
+
+    def __init__(self, contents: Contents, cut: Callable[[str], Words]) -> None:
+        """Take the text and what cuts it."""
+        self._contents = contents
+        self._cut = cut
+        self._words: Words | None = None
+
+    def may_support(self, context: Sequence[str]) -> bool:
+        """Whether a word of `context` stands anywhere in the text; every lemma is a part of it in lower case."""
+        lower = self._contents.lower
+        for word in context:  # noqa: SIM110 - any() with a generator costs twice as much, for every recogniser and text
+            if word in lower:
+                return True
+        return False
+
+    @property
+    def words(self) -> Words:
+        """The tokens."""
+        if self._words is None:
+            self._words = self._cut(self._contents.text)
+        return self._words
+
+    def named(self) -> Iterable[tuple[str, tuple[int, int, float]]]:
+        """Entities a language model saw; without a model there are none."""
+        return ()
+
+
+class BlankNlp:
+    """A blank spaCy pipeline: a tokeniser, its stop words and its punctuation."""
+
+    def __init__(self, language: str) -> None:
+        """Load the language. Raises: GuardrailError if spaCy has no such language."""
+        self._language = language
+        self._nlp = blank(language)
+        self._at_first = len(self._nlp.vocab)
+        self._nature: dict[str, bool] = {}
+
+    def windows(self, text: str) -> Iterable[tuple[int, str]]:
+        """The text as a whole: the limit of spaCy is that of its models, and none is used."""
+        return ((0, text),)
+
+    def tokens(self, contents: Contents) -> Tokens:
+        """The tokens of the text, made when first asked for."""
+        return Tokens(contents, self.cut)
+
+    def cut(self, text: str) -> Words:
+        """Cut the text into tokens now."""
+        # The vocabulary keeps every word it ever saw. A memory zone forgets them, but costs half a millisecond a text.
+        if len(text) > LONG:
+            with self._nlp.memory_zone():
+                return self._cut(text)
+        if len(self._nlp.vocab) > self._at_first + REMEMBERED:
+            self._nlp = blank(self._language)
+            self._nature.clear()
+        return self._cut(text)
+
+    def _cut(self, text: str) -> Words:
+        tokens = self._nlp.tokenizer(text)
+        lemmas = [token.lower_.lower() for token in tokens]
+        ends = [token.idx + len(token) for token in tokens]
+        keywords: set[str] = set()
+        for lemma in set(lemmas):
+            if self._is_keyword(lemma):
+                keywords.update(lemma.split(":"))
+        return Words(ends, lemmas, keywords)
+
+    def _is_keyword(self, lemma: str) -> bool:
+        known = self._nature.get(lemma)
+        if known is None:
+            lexeme = self._nlp.vocab[lemma]
+            known = not (lexeme.is_stop or lexeme.is_punct or lemma in {"-PRON-", "be"})
+            if len(self._nature) >= REMEMBERED:
+                self._nature.clear()
+            self._nature[lemma] = known
+        return known
+
+
+def blank(language: str) -> Language:
+    """A blank pipeline whose lemmas are the lower-case forms. Raises: GuardrailError for a language spaCy lacks."""
+    import spacy
+    from spacy.language import Language
+
+    if not Language.has_factory("guardrails_lower_lemma"):
+        Language.component("guardrails_lower_lemma", func=_lower_lemmas)
+    try:
+        nlp = spacy.blank(language)
+    except ImportError:
+        raise GuardrailError(f"spaCy has no language '{language}' (or its tokeniser needs another package)") from None
+    nlp.add_pipe("guardrails_lower_lemma")
+    return nlp
+
+
+def _lower_lemmas(doc: Doc) -> Doc:
+    for token in doc:
+        token.lemma_ = token.lower_
+    return doc

@@ -1,0 +1,269 @@
+"""What a text must at least contain before a regular expression can match in it.
+
+Most texts hold no card number, and to learn that it is enough to count their digits. `gate()` reads such a condition
+off the pattern itself, so it stays true when a new version of Presidio changes the pattern: how many digits, how often
+which punctuation, and how long a run without white space. Anything it does not understand demands nothing, so a gate
+can be useless but never wrong. Letters are never demanded: under IGNORECASE the Kelvin sign is a `k`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+import regex
+
+_SPACES = frozenset(c for c in map(chr, range(0x3001)) if c.isspace())
+_DIGIT = regex.compile(r"\d")
+_ASCII_DIGITS = b"0123456789"
+_UNBOUNDED = 1 << 20
+"""A repeat count beyond this adds nothing to a gate, and keeps the numbers small."""
+
+# What `regex` reads differently from `re`, whose parser is used here: POSIX classes, fuzzy matching, set operations.
+_FOREIGN = re.compile(r"\[\[:|\\p|\\P|\\X|\\[mMRGKL]|\{[^0-9,}]|&&|\|\||~~|\(\?[|&RV+0-9]|\(\*")
+
+
+class Contents:
+    """What one text contains, each fact found out at most once."""
+
+    # No cached_property: in Python 3.11 it takes a lock, which costs more than most of these facts.
+    __slots__ = ("_counts", "_digits", "_lower", "_run", "text")
+
+    def __init__(self, text: str) -> None:
+        """Take the text; nothing is computed yet."""
+        self.text = text
+        self._digits = -1
+        self._run = -1
+        self._lower: str | None = None
+        self._counts: dict[str, int] = {}
+
+    @property
+    def digits(self) -> int:
+        """How many characters `\\d` matches."""
+        if self._digits < 0:
+            if self.text.isascii():
+                self._digits = len(self.text) - len(self.text.encode("ascii").translate(None, _ASCII_DIGITS))
+            else:
+                self._digits = len(_DIGIT.findall(self.text))
+        return self._digits
+
+    @property
+    def run(self) -> int:
+        """The length of the longest run without white space."""
+        if self._run < 0:
+            self._run = max(map(len, self.text.split()), default=0)
+        return self._run
+
+    @property
+    def lower(self) -> str:
+        """The text in lower case."""
+        if self._lower is None:
+            self._lower = self.text.lower()
+        return self._lower
+
+    def count(self, character: str) -> int:
+        """How often `character` stands in the text."""
+        known = self._counts.get(character)
+        if known is None:
+            known = self._counts[character] = self.text.count(character)
+        return known
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A necessary condition for a match: at least so many digits, of each character, in a row without a space."""
+
+    digits: int = 0
+    run: int = 0
+    characters: tuple[tuple[str, int], ...] = ()
+
+    def open(self, contents: Contents) -> bool:
+        """Whether a match is possible at all in the text."""
+        if self.digits > 0 and contents.digits < self.digits:
+            return False
+        for character, least in self.characters:
+            if contents.count(character) < least:
+                return False
+        return self.run <= 1 or contents.run >= self.run
+
+
+OPEN = Gate()
+
+
+def gate(pattern: str) -> Gate:
+    """The strongest condition that can be read off `pattern`; `OPEN` when it is not understood."""
+    if _FOREIGN.search(pattern):
+        return OPEN
+    parse: Callable[[str], Iterable[tuple[object, object]]]
+    try:
+        # Private in CPython, and all of this is only ever a saving: without it every gate is open.
+        parser = importlib.import_module("re._parser")
+        parse = parser.parse
+        need = _sequence(parse(pattern))
+    except (ImportError, AttributeError, re.error, RecursionError, OverflowError, TypeError, ValueError):
+        return OPEN
+    return need.gate()
+
+
+def either(gates: Sequence[Gate]) -> Gate:
+    """The condition under which at least one of several gates may be open."""
+    if not gates:
+        return OPEN
+    common = dict(gates[0].characters)
+    for other in gates[1:]:
+        theirs = dict(other.characters)
+        common = {c: min(n, theirs[c]) for c, n in common.items() if c in theirs}
+    return Gate(min(g.digits for g in gates), min(g.run for g in gates), tuple(sorted(common.items())))
+
+
+@dataclass(slots=True)
+class _Need:
+    """The least that any match of a part of a pattern contains."""
+
+    width: int = 0
+    digits: int = 0
+    spaceless: bool = True
+    characters: dict[str, int] = field(default_factory=dict)
+
+    def gate(self) -> Gate:
+        return Gate(self.digits, self.width if self.spaceless else 0, tuple(sorted(self.characters.items())))
+
+    def then(self, other: _Need) -> _Need:
+        joined = dict(self.characters)
+        for character, n in other.characters.items():
+            joined[character] = joined.get(character, 0) + n
+        return _Need(self.width + other.width, self.digits + other.digits, self.spaceless and other.spaceless, joined)
+
+    def times(self, n: int) -> _Need:
+        n = min(n, _UNBOUNDED)
+        return _Need(
+            self.width * n, self.digits * n, self.spaceless, {c: k * n for c, k in self.characters.items() if n}
+        )
+
+    def otherwise(self, other: _Need) -> _Need:
+        common = {c: min(n, other.characters[c]) for c, n in self.characters.items() if c in other.characters}
+        return _Need(
+            min(self.width, other.width),
+            min(self.digits, other.digits),
+            self.spaceless and other.spaceless,
+            common,
+        )
+
+
+def _sequence(items: Iterable[tuple[object, object]]) -> _Need:
+    need = _Need()
+    for operation, argument in items:
+        need = need.then(_item(str(operation), argument))
+    return need
+
+
+def _item(operation: str, argument: object) -> _Need:
+    handler = _HANDLERS.get(operation)
+    # An unknown operation may match anything, nothing included.
+    return handler(argument) if handler is not None else _Need(spaceless=False)
+
+
+def _literal(argument: object) -> _Need:
+    character = chr(_int(argument))
+    if character.isdecimal():
+        return _Need(1, 1)
+    plain = character.isascii() and not character.isalnum() and not character.isspace()
+    return _Need(1, 0, character not in _SPACES, {character: 1} if plain else {})
+
+
+def _set(argument: object) -> _Need:
+    members = _pairs(argument)
+    if len(members) == 1 and str(members[0][0]) == "LITERAL":
+        return _literal(members[0][1])
+    return _Need(1, int(all(map(_only_digits, members))), all(map(_no_space, members)))
+
+
+def _only_digits(member: tuple[object, object]) -> bool:
+    operation, argument = str(member[0]), member[1]
+    if operation == "LITERAL":
+        return chr(_int(argument)).isdecimal()
+    if operation == "RANGE":
+        low, high = _range(argument)
+        return ord("0") <= low <= high <= ord("9")
+    return operation == "CATEGORY" and str(argument) == "CATEGORY_DIGIT"
+
+
+def _no_space(member: tuple[object, object]) -> bool:
+    operation, argument = str(member[0]), member[1]
+    if operation == "LITERAL":
+        return chr(_int(argument)) not in _SPACES
+    if operation == "RANGE":
+        low, high = _range(argument)
+        return not any(low <= ord(c) <= high for c in _SPACES)
+    return operation == "CATEGORY" and str(argument) in {"CATEGORY_DIGIT", "CATEGORY_WORD"}
+
+
+def _repeat(argument: object) -> _Need:
+    least, _, body = _triple(argument)
+    return _sequence(_pairs(body)).times(_int(least))
+
+
+def _group(argument: object) -> _Need:
+    if not isinstance(argument, tuple):
+        raise TypeError("group")
+    return _sequence(_pairs(argument[-1]))
+
+
+def _atomic(argument: object) -> _Need:
+    return _sequence(_pairs(argument))
+
+
+def _branch(argument: object) -> _Need:
+    if not isinstance(argument, tuple):
+        raise TypeError("branch")
+    needs = [_sequence(_pairs(alternative)) for alternative in argument[1]]
+    joined = needs[0]
+    for need in needs[1:]:
+        joined = joined.otherwise(need)
+    return joined
+
+
+def _nothing(_argument: object) -> _Need:
+    return _Need()
+
+
+_HANDLERS: Mapping[str, Callable[[object], _Need]] = {
+    "LITERAL": _literal,
+    "IN": _set,
+    "CATEGORY": lambda argument: _set([("CATEGORY", argument)]),
+    "MAX_REPEAT": _repeat,
+    "MIN_REPEAT": _repeat,
+    "POSSESSIVE_REPEAT": _repeat,
+    "SUBPATTERN": _group,
+    "ATOMIC_GROUP": _atomic,
+    "BRANCH": _branch,
+    "AT": _nothing,
+    "ASSERT": _nothing,
+    "ASSERT_NOT": _nothing,
+}
+
+
+def _int(argument: object) -> int:
+    if not isinstance(argument, int):
+        raise TypeError("number")
+    return argument
+
+
+def _range(argument: object) -> tuple[int, int]:
+    if not isinstance(argument, tuple):
+        raise TypeError("range")
+    return _int(argument[0]), _int(argument[1])
+
+
+def _triple(argument: object) -> tuple[object, object, object]:
+    if not isinstance(argument, tuple) or len(argument) != 3:
+        raise TypeError("repeat")
+    return argument
+
+
+def _pairs(argument: object) -> list[tuple[object, object]]:
+    # A SubPattern of the parser has `__getitem__` but is no Iterable; anything else raises the TypeError caught above.
+    return list(cast("Sequence[tuple[object, object]]", argument))

@@ -1,0 +1,271 @@
+"""The part of the module `presidio` that touches Presidio: choosing recognisers and turning each into a `Scan`."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.resources
+import inspect
+import logging
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cache
+
+import regex
+import spacy
+import tldextract.tldextract
+import yaml
+from presidio_analyzer import EntityRecognizer, Pattern, PatternRecognizer, predefined_recognizers
+from presidio_analyzer.nlp_engine import NlpArtifacts, SpacyNlpEngine
+from presidio_analyzer.predefined_recognizers import EmailRecognizer, IbanRecognizer, PhoneRecognizer, SpacyRecognizer
+from presidio_analyzer.recognizer_registry import RecognizerRegistry
+
+from guardrails.errors import GuardrailError
+from guardrails.modules import emails
+from guardrails.modules.context import Words
+from guardrails.modules.gates import OPEN, Contents, Gate, either, gate
+from guardrails.modules.phone_scan import PhoneScan
+from guardrails.modules.presidio import Promising, Scan, Span, outermost
+
+PATTERN_SECONDS = 10.0
+"""A single pattern that takes longer raises; the policy's budget normally ends the detection long before."""
+WINDOW = 200_000
+"""Characters a language model is given at once; spaCy refuses texts over a million."""
+OVERLAP = 2_000
+"""Characters two windows share, so that whatever is shorter is seen whole in one of them."""
+
+
+_NO_ARTIFACTS = NlpArtifacts([], [], [], [], None, "")  # type: ignore[arg-type]  # recognisers of patterns ignore it
+
+
+def _silence() -> None:
+    """Keep Presidio from logging the text it examines, whatever level the operator sets, and from the network."""
+    for name in ("presidio-analyzer", "decision_process", "tldextract"):
+        logger = logging.getLogger(name)
+        if _drop not in logger.filters:
+            logger.addFilter(_drop)
+    tldextract.tldextract.TLD_EXTRACTOR = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
+
+
+def _drop(_record: logging.LogRecord) -> bool:
+    return False
+
+
+_silence()
+
+
+def recognizers(entities: Sequence[str], language: str, named: Collection[str] = frozenset()) -> list[EntityRecognizer]:
+    """Presidio's recognisers for the entities: those it has on by default, else any it ships for the language.
+
+    `named` are entities that a model detects; they need no recogniser of their own.
+    Raises: GuardrailError, naming the entities for which there is none.
+    """
+    registry = RecognizerRegistry(supported_languages=[language])
+    registry.load_predefined_recognizers(languages=[language])
+    present = [r for r in registry.recognizers if not isinstance(r, SpacyRecognizer)]
+    chosen: list[EntityRecognizer] = []
+    unknown: list[str] = []
+    for entity in entities:
+        fitting = [r for r in present if entity in r.supported_entities and r.supported_language == language]
+        if not fitting and entity not in named:
+            fitting = list(_shipped(entity, language))
+        chosen.extend(r for r in fitting if r not in chosen)
+        if not fitting and entity not in named:
+            unknown.append(entity)
+    if unknown:
+        raise GuardrailError("module presidio: " + "; ".join(_explain(entity, language) for entity in unknown))
+    return chosen
+
+
+def _shipped(entity: str, language: str) -> Iterator[EntityRecognizer]:
+    for make, country, languages in _catalogue().get(entity, ()):
+        # A recogniser of no country works in every language; only its context words are English.
+        if language in languages or country is None:
+            recognizer = make(supported_language=language)
+            if isinstance(recognizer, PatternRecognizer) and not isinstance(recognizer, IbanRecognizer):
+                recognizer.global_regex_flags = regex.DOTALL | regex.MULTILINE | regex.IGNORECASE
+            yield recognizer
+
+
+@cache
+def _catalogue() -> Mapping[str, list[tuple[Callable[..., EntityRecognizer], str | None, frozenset[str]]]]:
+    """Every recogniser in Presidio that needs no model or service: entity -> (class, country, languages)."""
+    path = importlib.resources.files("presidio_analyzer") / "conf" / "default_recognizers.yaml"
+    configured = {entry["name"]: entry for entry in yaml.safe_load(path.read_text("utf-8"))["recognizers"]}
+    found: dict[str, list[tuple[Callable[..., EntityRecognizer], str | None, frozenset[str]]]] = {}
+    for name, cls in vars(predefined_recognizers).items():
+        if not inspect.isclass(cls) or not issubclass(cls, PatternRecognizer | PhoneRecognizer):
+            continue
+        defaults = {p.name: p.default for p in inspect.signature(cls).parameters.values()}
+        languages = [
+            x if isinstance(x, str) else x["language"] for x in configured.get(name, {}).get("supported_languages", [])
+        ]
+        entity = defaults.get("supported_entity")
+        if isinstance(entity, str):
+            supported = frozenset([*languages, str(defaults.get("supported_language"))])
+            found.setdefault(entity, []).append((cls, cls.COUNTRY_CODE, supported))
+    return found
+
+
+def _explain(entity: str, language: str) -> str:
+    catalogue = _catalogue()
+    if entity in catalogue:
+        languages = sorted({language for _, _, supported in catalogue[entity] for language in supported})
+        return f"'{entity}' is detected in language {' or '.join(languages)}, not in '{language}'"
+    if entity in SpacyRecognizer.ENTITIES:
+        return f"'{entity}' needs a spaCy model (option 'model')"
+    near = difflib.get_close_matches(entity, catalogue, 1)
+    return f"unknown entity '{entity}'" + (f"; did you mean '{near[0]}'?" if near else "")
+
+
+def scans(entities: Sequence[str], language: str, named: Collection[str] = frozenset()) -> list[Scan]:
+    """The recognisers for the entities, each made into a scan. Raises: GuardrailError for an unknown entity."""
+    return [
+        scan(recognizer, entity)
+        for recognizer in recognizers(entities, language, named)
+        for entity in recognizer.supported_entities
+        if entity in entities
+    ]
+
+
+def scan(recognizer: EntityRecognizer, entity: str) -> Scan:
+    """Turn one recogniser into a scan that gives the same results."""
+    context = tuple(dict.fromkeys(word.lower() for word in recognizer.context or ()))
+    if type(recognizer) is PhoneRecognizer:
+        return _phones(recognizer, entity, context)
+    if not isinstance(recognizer, PatternRecognizer) or type(recognizer).analyze is not PatternRecognizer.analyze:
+        return _as_it_is(recognizer, entity, context)
+    patterns = [_Pattern(recognizer, pattern) for pattern in _patterns(recognizer)]
+    validates = type(recognizer).validate_result is not PatternRecognizer.validate_result
+    strongest = 1.0 if validates else max(pattern.score for pattern in patterns)
+
+    def spans(contents: Contents, _promising: Promising | None) -> list[Span]:
+        found = [span for pattern in patterns for span in pattern.spans(contents)]
+        return outermost(found) if len(found) > 1 else found
+
+    return Scan(entity, either([pattern.gate for pattern in patterns]), context, strongest, spans)
+
+
+def _phones(recognizer: PhoneRecognizer, entity: str, context: tuple[str, ...]) -> Scan:
+    phones = PhoneScan(recognizer.supported_regions, recognizer.leniency or 0)
+    score = recognizer.SCORE
+
+    def spans(contents: Contents, promising: Promising | None) -> list[Span]:
+        return outermost((start, end, score) for start, end in phones.spans(contents.text, promising))
+
+    return Scan(entity, Gate(digits=phones.fewest), context, score, spans)
+
+
+def _as_it_is(recognizer: EntityRecognizer, entity: str, context: tuple[str, ...]) -> Scan:
+    """A recogniser with a search of its own is run as it is, behind its patterns if it has some."""
+    needs = OPEN
+    first: list[regex.Pattern[str]] = []
+    if isinstance(recognizer, PatternRecognizer):
+        needs = either([gate(pattern.regex) for pattern in _patterns(recognizer)])
+        first = [regex.compile(pattern.regex, recognizer.global_regex_flags or 0) for pattern in _patterns(recognizer)]
+
+    def spans(contents: Contents, _promising: Promising | None) -> list[Span]:
+        text = contents.text
+        if first and not any(pattern.search(text, timeout=PATTERN_SECONDS) for pattern in first):
+            return []
+        return [(r.start, r.end, r.score) for r in recognizer.analyze(text, [entity], _NO_ARTIFACTS)]
+
+    return Scan(entity, needs, context, 1.0, spans)
+
+
+def _patterns(recognizer: PatternRecognizer) -> list[Pattern]:
+    patterns: list[Pattern] = recognizer.patterns  # type: ignore[has-type]  # Presidio's own annotations are partial
+    return patterns
+
+
+class _Pattern:
+    """One pattern of a recogniser with the recogniser's own validation."""
+
+    def __init__(self, recognizer: PatternRecognizer, pattern: Pattern) -> None:
+        self.score: float = pattern.score
+        self._validate: Callable[[str], bool | None] = recognizer.validate_result
+        self._invalidate: Callable[[str], bool | None] = recognizer.invalidate_result
+        self._matches = _finder(recognizer, pattern.regex)
+        self.gate = Gate(characters=(("@", 1),)) if isinstance(recognizer, EmailRecognizer) else gate(pattern.regex)
+
+    def spans(self, contents: Contents) -> Iterator[Span]:
+        if not self.gate.open(contents):
+            return
+        text = contents.text
+        for start, end in self._matches(text):
+            match = text[start:end]
+            score = self.score
+            valid = self._validate(match)
+            if valid is not None:
+                score = 1.0 if valid else 0.0
+            if score > 0 and not self._invalidate(match) and match:
+                yield start, end, score
+
+
+def _finder(recognizer: PatternRecognizer, pattern: str) -> Callable[[str], Iterable[tuple[int, int]]]:
+    if pattern == emails.PATTERN:
+        return emails.spans
+    compiled = regex.compile(pattern, flags=recognizer.global_regex_flags or 0)
+    # Presidio skips a pattern that times out and lets the text through; here the TimeoutError ends the detection.
+    return lambda text: (match.span() for match in compiled.finditer(text, timeout=PATTERN_SECONDS))
+
+
+class ModelNlp:
+    """A spaCy model: tokens and lemmas of its own, and named entities."""
+
+    def __init__(self, model: str, language: str) -> None:
+        """Load an installed model; nothing is downloaded. Raises: GuardrailError if it cannot be loaded."""
+        self._engine = SpacyNlpEngine(models=[{"lang_code": language, "model_name": model}])
+        try:
+            nlp = spacy.load(model)
+        except (OSError, ValueError, ImportError):
+            raise GuardrailError(f"the spaCy model '{model}' cannot be loaded by this version of spaCy") from None
+        self._engine.nlp = {language: nlp}  # type: ignore[assignment]  # Presidio declares it None until it is loaded
+        self._language = language
+        mapping = self._engine.ner_model_configuration.model_to_presidio_entity_mapping or {}
+        labels = {label for pipe in nlp.pipe_names for label in nlp.pipe_labels.get(pipe, ())}
+        self.entities = frozenset(
+            entity for entity in {mapping.get(label, label) for label in labels} if entity in SpacyRecognizer.ENTITIES
+        )
+        self._recognizer = SpacyRecognizer(
+            supported_language=language, supported_entities=self._engine.get_supported_entities()
+        )
+
+    def windows(self, text: str) -> Iterator[tuple[int, str]]:
+        """Pieces a model can take, with their offsets, cut at white space where there is some."""
+        start = 0
+        while len(text) - start > WINDOW:
+            end = _cut(text, start + WINDOW - OVERLAP, start + WINDOW)
+            yield start, text[start:end]
+            start = _cut(text, end - OVERLAP, end - OVERLAP // 2)
+        yield start, text[start:]
+
+    def tokens(self, contents: Contents) -> ModelTokens:
+        """The tokens of one piece; a model sees every piece, because its entities have no gate."""
+        return ModelTokens(self._engine.process_text(contents.text, self._language), self._recognizer)
+
+
+def _cut(text: str, earliest: int, latest: int) -> int:
+    """The last place between two at which a word begins, or the later one."""
+    for at in range(latest, earliest, -1):
+        if text[at - 1].isspace():
+            return at
+    return latest
+
+
+class ModelTokens:
+    """The tokens and named entities of one piece of text."""
+
+    def __init__(self, artifacts: NlpArtifacts, recognizer: SpacyRecognizer) -> None:
+        """Take what the model made of the text."""
+        self._artifacts = artifacts
+        self._recognizer = recognizer
+        ends = [at + len(token) for at, token in zip(artifacts.tokens_indices, artifacts.tokens, strict=True)]
+        self.words = Words(ends, [lemma.lower() for lemma in artifacts.lemmas], frozenset(artifacts.keywords))
+
+    def may_support(self, context: Sequence[str]) -> bool:
+        """Always: a model's lemma need not be part of the text."""
+        return bool(context)
+
+    def named(self) -> Iterator[tuple[str, Span]]:
+        """The entities the model saw."""
+        for result in self._recognizer.analyze("", self._recognizer.supported_entities, self._artifacts):
+            yield result.entity_type, (result.start, result.end, result.score)

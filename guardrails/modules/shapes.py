@@ -1,0 +1,183 @@
+"""Values whose way of writing leaves no doubt: telephone numbers, network addresses, e-mail addresses inside a company.
+
+Presidio scores by pattern and by seven or so words before it, so with its scores alone a policy has to choose: mask
+order numbers and versions too, or let `(212) 555-0199` and `203.0.113.7` through. This module reports what is written
+as nobody writes anything else, at 0.8, and adds to what Presidio reports.
+
+* PHONE_NUMBER: a valid number with plus sign and country code; a valid North American number grouped as such; a valid
+  number right after a label such as `tel` or `WhatsApp`.
+* IP_ADDRESS: a public address; a private one only where it is called an IP. Never loopback, masks and what looks like
+  a version or a section number (`1.2.3.4`), and never `a::b`.
+* EMAIL_ADDRESS: addresses under `.internal`, `.local`, `.corp` and the like, which Presidio drops because no such
+  domain is public.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+from guardrails.findings import Finding
+from guardrails.modules import emails
+from guardrails.modules.gates import Contents
+from guardrails.modules.options import Options
+
+ENTITIES = ("PHONE_NUMBER", "IP_ADDRESS", "EMAIL_ADDRESS")
+SCORE = 0.8
+REGIONS = ("US", "GB", "DE", "FR", "IL", "IN", "CA", "BR")
+"""Whose national numbers are known after a label; the same as Presidio's."""
+
+FEWEST_DIGITS_OF_A_PHONE, FEWEST_DIGITS_OF_AN_IP = 7, 4
+LONGEST_PHONE = 40
+"""Characters a number may have, with all its punctuation."""
+BEFORE_AN_IP = 32
+"""Characters before an address that may say what it is."""
+VERSION_PART = 32
+"""An address of four numbers all below this is more likely a version or a section, unless something says it is none."""
+
+# a+12125550199 is an expression.
+_PLUS = re.compile(r"(?<![\w)\]+])[+\uff0b](?=[ (]?\d(?:[^\w+\uff0b]{0,4}\d){6})")
+_NATIONAL = re.compile(
+    r"(?<![\w.+/\\#-])(?:1[-. ])?"
+    r"(?:\([2-9]\d{2}\)[-. ]?[2-9]\d{2}[-. ]|[2-9]\d{2}([-.])[2-9]\d{2}\1)\d{4}(?![\w/\\-]|\.\d)"
+)
+_LABEL = re.compile(
+    r"(?<![A-Za-z])(?:tel|fax|whatsapp|signal|sms|mob|ph|dial"
+    r"|(?:reach|text|ring) (?:me|us|him|her|them)(?: (?:at|on))?)"
+    r"(?![A-Za-z])[^\w+(\n]{1,6}(?=[+(\d])",
+    re.IGNORECASE,
+)
+_PART = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_IPV4 = re.compile(rf"(?<![\w.+-])(?<![^/]/){_PART}(?:\.{_PART}){{3}}(?![\w-]|\.\w)", re.ASCII)
+_IPV6 = re.compile(
+    r"(?<![\w:.])(?=[0-9A-Fa-f:]*:[0-9A-Fa-f:]*:)[0-9A-Fa-f]{1,4}[0-9A-Fa-f:]{3,36}[0-9A-Fa-f](?![\w:.])"
+)
+_TELLING_GROUP = re.compile(r"(?<![0-9A-Fa-f])(?=[A-Fa-f]*\d)[0-9A-Fa-f]{3,4}(?![0-9A-Fa-f])")
+_CALLED_IP = re.compile(r"(?<![A-Za-z])(?:ip|ipv4|ipv6|ips|ip[ _-]?addr(?:ess)?)(?![A-Za-z])", re.IGNORECASE)
+_CALLED_VERSION = re.compile(
+    r"(?:version|release|ver|rev|revision|build|firmware|driver|section|chapter|clause|oid|v|[=~^<>]=?)[\"':\s=(]{0,4}$",
+    re.IGNORECASE,
+)
+_LABEL_WORDS = ("tel", "fax", "whatsapp", "signal", "sms", "mob", "ph", "dial", "reach ", "text ", "ring ")
+_INSIDE_DOMAINS = frozenset(
+    {"internal", "intranet", "intra", "local", "localdomain", "lan", "corp", "home", "private"}
+    | {"test", "example", "invalid"}
+)
+
+Spans: TypeAlias = Iterable[tuple[int, int]]
+
+
+class Shapes:
+    """The module `shapes`; made by `build`."""
+
+    def __init__(self, entities: Sequence[str], regions: Sequence[str]) -> None:
+        """Take the entities to report and the regions whose national numbers are known after a label."""
+        finders: dict[str, Callable[[Contents], Spans]] = {"IP_ADDRESS": _addresses, "EMAIL_ADDRESS": _inside_emails}
+        if "PHONE_NUMBER" in entities:
+            finders["PHONE_NUMBER"] = _Phones(regions).spans
+        self._finders = [(entity, finders[entity]) for entity in entities]
+
+    def find(self, text: str) -> list[Finding]:
+        """Report what `text` contains."""
+        contents = Contents(text)
+        return [
+            Finding(start, end, entity, SCORE, "shapes")
+            for entity, spans in self._finders
+            for start, end in dict.fromkeys(spans(contents))
+        ]
+
+
+def build(options: Mapping[str, object], language: str) -> Shapes:
+    """Make the module for `entities` (all of `ENTITIES` if absent) and `regions` (two-letter codes).
+
+    Raises: GuardrailError for a wrong option.
+    """
+    del language
+    read = Options("shapes", options)
+    entities, regions = read.texts("entities", ENTITIES), read.texts("regions", REGIONS)
+    read.done()
+    if not entities or not set(entities) <= set(ENTITIES):
+        raise read.wrong("entities", f"a list of some of {', '.join(ENTITIES)}")
+    if not regions or not all(re.fullmatch(r"[A-Z]{2}", region) for region in regions):
+        raise read.wrong("regions", "a list of two-letter country codes")
+    return Shapes(entities, regions)
+
+
+class _Phones:
+    def __init__(self, regions: Sequence[str]) -> None:
+        # Imported here: phonenumbers takes a moment, and only policies that look for numbers pay for it.
+        from guardrails.modules.phone_scan import PhoneScan
+
+        self._international = PhoneScan(("ZZ",), 1)
+        self._american = PhoneScan(("US",), 1)
+        self._labelled = PhoneScan(regions, 1)
+
+    def spans(self, contents: Contents) -> Iterator[tuple[int, int]]:
+        text = contents.text
+        if contents.digits < FEWEST_DIGITS_OF_A_PHONE:
+            return
+        for plus in _PLUS.finditer(text):
+            at = plus.start()
+            for start, end in self._international.spans(text[at : at + LONGEST_PHONE]):
+                if start == 0:
+                    yield at, at + end
+        for match in _NATIONAL.finditer(text):
+            if self._american.spans(match.group()):
+                yield match.span()
+        if any(word in contents.lower for word in _LABEL_WORDS):
+            yield from self._after_labels(text)
+
+    def _after_labels(self, text: str) -> Iterator[tuple[int, int]]:
+        for label in _LABEL.finditer(text):
+            at = label.end()
+            for start, end in self._labelled.spans(text[at : at + LONGEST_PHONE]):
+                if start <= 1:
+                    yield at + start, at + end
+
+
+def _addresses(contents: Contents) -> Iterator[tuple[int, int]]:
+    text = contents.text
+    if contents.count(".") >= 3 and contents.digits >= FEWEST_DIGITS_OF_AN_IP:
+        for match in _IPV4.finditer(text):
+            if _is_ipv4(match.group(), text[max(match.start() - BEFORE_AN_IP, 0) : match.start()]):
+                yield match.span()
+    if contents.count(":") >= 2:
+        for match in _IPV6.finditer(text):
+            if _is_ipv6(match.group()):
+                yield match.span()
+
+
+def _is_ipv4(value: str, before: str) -> bool:
+    address = ipaddress.IPv4Address(value)
+    if address.is_loopback or address.is_unspecified or address.is_multicast or value.startswith(("0.", "255.")):
+        return False
+    if _CALLED_IP.search(before):
+        return True
+    if _CALLED_VERSION.search(before) or max(address.packed) < VERSION_PART:
+        return False
+    return not any(address in network for network in _NOBODYS)
+
+
+_NOBODYS = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")))
+
+
+def _is_ipv6(value: str) -> bool:
+    try:
+        address = ipaddress.IPv6Address(value)
+    except ValueError:
+        return False
+    if address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified:
+        return False
+    groups = value.count(":") + 1
+    return groups == 8 or (groups >= 4 and _TELLING_GROUP.search(value) is not None)
+
+
+def _inside_emails(contents: Contents) -> Iterator[tuple[int, int]]:
+    text = contents.text
+    if "@" not in text:
+        return
+    for start, end in emails.spans(text):
+        if text[text.rfind(".", start, end) + 1 : end].lower() in _INSIDE_DOMAINS:
+            yield start, end

@@ -1,0 +1,377 @@
+"""Where detection runs: the cheap at once in the event loop, the rest in worker processes with a deadline.
+
+Detection is pure computing, so threads only make it slower; and a regular expression that has run wild cannot be
+stopped from inside its process. So each worker is a process of its own that can be killed: one that overruns the
+policy's budget is killed and replaced, one that dies is replaced, and in both cases the texts it had are refused.
+
+A round trip to a worker costs a quarter of a millisecond, more than most chat lines cost to examine, so what is
+certain to be cheap is done inline.
+
+The workers come from a fork server where the system has one, because a server that has imported Presidio once makes a
+replacement in a tenth of the time. They speak over a pipe: (digest, policy or None, texts) there, and back the
+findings as tuples or the reason why there are none. Nothing is logged and no text is in any reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import multiprocessing
+import signal
+import time
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext, SpawnContext
+from typing import TypeAlias
+
+from guardrails.detector import PolicyDetector, build
+from guardrails.errors import DetectionError, DetectionTimeout, GuardrailError
+from guardrails.findings import Finding
+from policies.model import ModuleSpec, Policy
+
+INLINE_CHARACTERS = 2_000
+"""Texts up to this long together may be examined in the event loop: 2 KB of clean text cost about 0.3 ms."""
+INLINE_DIGITS = 120
+"""More digits than this go to a worker: parsing telephone numbers costs up to 2 ms for each dozen digits."""
+INLINE_PATTERN_SECONDS = 0.02
+"""What one of a policy's own expressions may take in the event loop before the texts go to a worker instead."""
+WARM_UP_SECONDS = 120.0
+"""A worker that is not ready after this long never will be; importing Presidio takes 2 to 10 seconds."""
+POLICIES_KEPT = 64
+"""Detectors a worker keeps for policies that came after its start, such as reloaded ones."""
+
+RETRY_SECONDS = 1.0
+"""The pause before another attempt to start a worker that did not start."""
+WARM_UP_TEXT = "Call me on my phone number (212) 555-0199, or write to jane@example.com."
+
+_UNKNOWN = "this policy is not known here"
+_NO_DIGITS = str.maketrans("", "", "0123456789")
+
+INLINE_ENTITIES = frozenset(
+    {"EMAIL_ADDRESS", "CREDIT_CARD", "US_SSN", "US_ITIN", "US_BANK_NUMBER", "US_PASSPORT", "PHONE_NUMBER", "IP_ADDRESS"}
+    | {"IBAN_CODE", "CRYPTO", "UK_NHS", "MAC_ADDRESS", "UUID", "MEDICAL_LICENSE"}
+)
+"""Entities whose recognisers are linear; not URL, for one, which costs 2 ms for every dot."""
+
+Ready: TypeAlias = str | None
+Request: TypeAlias = tuple[str, Policy | None, Sequence[str]]
+Plain: TypeAlias = tuple[int, int, str, float, str]
+Answer: TypeAlias = list[list[Plain]] | str
+
+
+def inline_safe(policy: Policy) -> bool:
+    """Whether all of a policy's modules are of known, linear cost, or can be stopped."""
+    return all(map(_cheap, policy.detect.modules))
+
+
+def _cheap(spec: ModuleSpec) -> bool:
+    if spec.use in {"secrets", "shapes", "patterns"}:
+        return True
+    entities = spec.options.get("entities")
+    listed = isinstance(entities, list | tuple) and INLINE_ENTITIES.issuperset(entities)
+    return spec.use == "presidio" and listed and spec.options.get("model") is None
+
+
+class _Worker:
+    """One worker process and the pipe to it; `exchange` by one thread at a time, `kill` from any."""
+
+    def __init__(self, context: ForkServerContext | SpawnContext, policies: Sequence[Policy]) -> None:
+        ours, theirs = context.Pipe()
+        self._pipe = ours
+        self._known = {policy.digest for policy in policies}
+        self._process = context.Process(
+            target=serve, args=(theirs, tuple(policies)), name="guardrails-detection", daemon=True
+        )
+        self._process.start()
+        theirs.close()
+        self.overran = False
+        self.down = False
+
+    def wait_ready(self) -> str | None:
+        """Block until it has built its detectors; the reason if it cannot."""
+        reason: str | None = "a detection worker did not start"
+        with contextlib.suppress(EOFError, OSError):
+            if self._pipe.poll(WARM_UP_SECONDS):
+                reason = self._pipe.recv()
+        if reason is not None:
+            self.release()
+        return reason
+
+    def exchange(self, policy: Policy, texts: Sequence[str]) -> Answer | None:
+        """Block until it answers; None if it died or was killed."""
+        try:
+            answer = self._ask(policy.digest, None if policy.digest in self._known else policy, texts)
+            if answer == _UNKNOWN:
+                answer = self._ask(policy.digest, policy, texts)
+            self._known.add(policy.digest)
+        except (EOFError, OSError):
+            self.release()
+            return None
+        return answer
+
+    def _ask(self, digest: str, policy: Policy | None, texts: Sequence[str]) -> Answer:
+        self._pipe.send((digest, policy, list(texts)))
+        answer: Answer = self._pipe.recv()
+        return answer
+
+    def overrun(self) -> None:
+        """Kill it because the deadline has passed."""
+        self.overran = True
+        self.kill()
+
+    def kill(self) -> None:
+        """End the process; whoever waits for its answer learns at once."""
+        self.down = True
+        self._process.kill()
+
+    def release(self) -> None:
+        """End the process and give back its pipe; only when nobody waits for an answer."""
+        self.kill()
+        self._process.join()
+        self._pipe.close()
+
+
+class DetectionPool:
+    """Runs the detectors of some policies. `start()` it, `await detect()` or ask `inline()` first, and `close()` it."""
+
+    def __init__(self, policies: Sequence[Policy], workers: int, queue: int = 64) -> None:
+        """Take the policies to be ready for, the number of processes (0: everything inline), and how many may wait."""
+        self._policies = tuple({policy.digest: policy for policy in policies}.values())
+        self._count = workers
+        self._queue = queue
+        self._inline: dict[str, PolicyDetector] = {}
+        self._workers: set[_Worker] = set()
+        self._idle: deque[_Worker] = deque()
+        self._waiting: deque[asyncio.Future[_Worker]] = deque()
+        self._threads: ThreadPoolExecutor | None = None
+        self._open = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether texts can be examined now: a worker lives, or none is needed."""
+        return self._open and (self._count == 0 or any(not worker.down for worker in self._workers))
+
+    async def start(self) -> None:
+        """Build the detectors and warm the workers; takes seconds. Then call `detect`, and `close` at the end.
+
+        Raises: ModuleNotAvailable, GuardrailError: a policy names what is not here; nothing is left running.
+        """
+        self._open = True
+        # One thread more than workers, in which this process builds its own detectors.
+        self._threads = ThreadPoolExecutor(self._count + 1, "guardrails-detection")
+        loop = asyncio.get_running_loop()
+        building = loop.run_in_executor(self._threads, self._build_inline)
+        starting = [loop.run_in_executor(self._threads, self._start_worker) for _ in range(self._count)]
+        try:
+            await building
+            for reason in await asyncio.gather(*starting):
+                if isinstance(reason, str):
+                    raise GuardrailError(reason)
+                self._offer(reason)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """End all workers now; texts still in them are refused. May be called more than once."""
+        self._open = False
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_exception(DetectionError("the detection pool was closed"))
+        self._waiting.clear()
+        for worker in self._workers:
+            worker.kill()
+        if self._threads is not None:
+            await asyncio.to_thread(self._threads.shutdown)
+            self._threads = None
+        for worker in self._workers:
+            worker.release()
+        self._workers.clear()
+        self._idle.clear()
+
+    def inline(self, policy: Policy, texts: Sequence[str]) -> list[list[Finding]] | None:
+        """Examine the texts at once if that is certain to be cheap; None when they must go to `detect`.
+
+        Raises: DetectionTimeout, DetectionError: the texts must not go on.
+        """
+        detector = self._inline.get(policy.digest)
+        if detector is None or (self._count > 0 and not _small(texts)):
+            return None
+        start = time.monotonic()
+        try:
+            found = detector.detect(texts)
+        except DetectionTimeout:
+            if self._count == 0:
+                raise
+            # An expression of the policy's own ran longer than the event loop can spare: a worker has more time.
+            return None
+        if time.monotonic() - start > policy.detect.budget:
+            raise DetectionTimeout("detection took longer than the policy's budget")
+        return found
+
+    async def detect(self, policy: Policy, texts: Sequence[str]) -> list[list[Finding]]:
+        """Examine the texts in a worker, or inline if there are none, within the policy's budget.
+
+        Raises: DetectionTimeout, DetectionError: the texts must not go on.
+        """
+        if self._count == 0:
+            found = self.inline(policy, texts)
+            if found is None:
+                raise DetectionError("the detection pool was not started for this policy")
+            return found
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + policy.detect.budget
+        worker = await self._take(policy.detect.budget)
+        if self._threads is None:
+            raise DetectionError("the detection pool was closed")
+        exchange = loop.run_in_executor(self._threads, worker.exchange, policy, texts)
+        timer = loop.call_at(deadline, worker.overrun)
+        exchange.add_done_callback(lambda done: self._finished(worker, timer, done))
+        # Shielded: a client that vanishes must not make the worker look free while it still computes.
+        answer = await asyncio.shield(exchange)
+        if isinstance(answer, list):
+            return [[Finding(*plain) for plain in one] for one in answer]
+        if answer is not None:
+            raise DetectionError(answer)
+        if worker.overran:
+            raise DetectionTimeout("detection took longer than the policy's budget")
+        raise DetectionError("a detection worker died")
+
+    async def _take(self, seconds: float) -> _Worker:
+        if not self._open:
+            raise DetectionError("the detection pool is not running")
+        while self._idle:
+            worker = self._idle.popleft()
+            if not worker.down:
+                return worker
+        if len(self._waiting) >= self._queue:
+            raise DetectionError("too many texts wait for detection")
+        waiter: asyncio.Future[_Worker] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        taken = False
+        try:
+            async with asyncio.timeout(seconds):
+                worker = await waiter
+            taken = True
+        except TimeoutError:
+            raise DetectionTimeout("no detection worker became free within the policy's budget") from None
+        finally:
+            with contextlib.suppress(ValueError):
+                self._waiting.remove(waiter)
+            if not taken and waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self._offer(waiter.result())
+        return worker
+
+    def _offer(self, worker: _Worker) -> None:
+        """Give a worker to whoever has waited longest."""
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(worker)
+                return
+        self._idle.append(worker)
+
+    def _finished(self, worker: _Worker, timer: asyncio.TimerHandle, exchange: asyncio.Future[Answer | None]) -> None:
+        timer.cancel()
+        broken = exchange.cancelled() or exchange.exception() is not None
+        if not self._open:
+            return
+        if broken or worker.down:
+            worker.kill()
+            self._replace(worker)
+        else:
+            self._offer(worker)
+
+    def _replace(self, worker: _Worker | None) -> None:
+        if worker is not None:
+            self._workers.discard(worker)
+        if not self._open or self._threads is None:
+            return
+        loop = asyncio.get_running_loop()
+        start = loop.run_in_executor(self._threads, self._start_worker, worker)
+        start.add_done_callback(self._replaced)
+
+    def _replaced(self, start: asyncio.Future[_Worker | str]) -> None:
+        if start.cancelled() or not self._open:
+            return
+        worker = start.result() if start.exception() is None else None
+        if isinstance(worker, _Worker):
+            self._offer(worker)
+        else:
+            asyncio.get_running_loop().call_later(RETRY_SECONDS, self._replace, None)
+
+    def _start_worker(self, old: _Worker | None = None) -> _Worker | str:
+        """Block until a new worker is warm, instead of an old one; the reason if it cannot be."""
+        if old is not None:
+            old.release()
+        if not self._open:
+            return "the detection pool was closed"
+        worker = _Worker(_context(), self._policies)
+        self._workers.add(worker)
+        reason = worker.wait_ready()
+        if reason is not None:
+            self._workers.discard(worker)
+        return worker if reason is None else reason
+
+    def _build_inline(self) -> None:
+        for policy in self._policies:
+            if self._count == 0 or inline_safe(policy):
+                detector = build(policy)
+                detector.detect([WARM_UP_TEXT])
+                if self._count > 0:
+                    detector.hurry(INLINE_PATTERN_SECONDS)
+                self._inline[policy.digest] = detector
+
+
+def _small(texts: Sequence[str]) -> bool:
+    if sum(map(len, texts)) > INLINE_CHARACTERS:
+        return False
+    return sum(len(text) - len(text.translate(_NO_DIGITS)) for text in texts) <= INLINE_DIGITS
+
+
+def _context() -> ForkServerContext | SpawnContext:
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["guardrails.modules.presidio_engine"])
+    return context
+
+
+def serve(pipe: Connection[Ready | Answer, Request], policies: Sequence[Policy]) -> None:
+    """The life of a worker: build, say so, then answer until the pipe closes."""
+    # Ctrl-C reaches the whole process group; the gateway drains first and ends its workers itself.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        detectors = OrderedDict((policy.digest, build(policy)) for policy in policies)
+        for detector in detectors.values():
+            detector.detect([WARM_UP_TEXT])
+    except GuardrailError as exc:
+        pipe.send(str(exc))
+        return
+    pipe.send(None)
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            digest, policy, texts = pipe.recv()
+            pipe.send(_answer(detectors, digest, policy, texts))
+
+
+def _answer(
+    detectors: OrderedDict[str, PolicyDetector], digest: str, policy: Policy | None, texts: Sequence[str]
+) -> Answer:
+    try:
+        if digest not in detectors:
+            if policy is None:
+                return _UNKNOWN
+            detectors[digest] = build(policy)
+        detectors.move_to_end(digest)
+        while len(detectors) > POLICIES_KEPT:
+            detectors.popitem(last=False)
+        return [
+            [(f.start, f.end, f.entity, f.score, f.module) for f in found] for found in detectors[digest].detect(texts)
+        ]
+    except GuardrailError as exc:
+        return str(exc)
+    except Exception as exc:  # noqa: BLE001 - whatever goes wrong, the texts must not go on
+        return f"detection failed: {type(exc).__name__}"

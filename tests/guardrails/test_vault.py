@@ -1,0 +1,158 @@
+"""What a response may restore, who may, and for how long."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from guardrails.errors import VaultError
+from guardrails.vault import EMPTY, MAX_VALUES, MemoryVault, Restorable, WrongTenant
+
+A, B = "<EMAIL_ADDRESS_aaaaaaaa>", "<EMAIL_ADDRESS_aaaabbbb>"
+EMAIL = "ada.lovelace@example.com"
+KNOWN = Restorable({A: EMAIL})
+
+
+class Clock:
+    """Seconds that pass when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    return asyncio.run(work)
+
+
+def vault(clock: Clock | None = None, *, ttl: float = 10.0, most: int = 100) -> MemoryVault:
+    return MemoryVault(ttl=ttl, clock=clock or Clock(), max_responses=most)
+
+
+def test_a_set_cannot_be_changed_from_outside() -> None:
+    given = {A: EMAIL}
+    known = Restorable(given)
+    given[B] = "somebody"
+    assert dict(known.values) == {A: EMAIL}
+    with pytest.raises(TypeError):
+        known.values[B] = "somebody"  # type: ignore[index]
+
+
+def test_adding_values_makes_a_new_set_and_adding_nothing_new_does_not() -> None:
+    more = KNOWN.with_values({B: "somebody"})
+    assert dict(more.values) == {A: EMAIL, B: "somebody"}
+    assert dict(KNOWN.values) == {A: EMAIL}
+    assert KNOWN.with_values({}) is KNOWN
+    assert KNOWN.with_values({A: EMAIL}) is KNOWN
+
+
+def test_a_conversation_holds_a_bounded_number_of_values() -> None:
+    full = EMPTY.with_values({f"<A_{number}>": "x" for number in range(MAX_VALUES)})
+    assert len(full.values) == MAX_VALUES
+    with pytest.raises(VaultError, match="too many"):
+        full.with_values({A: EMAIL})
+    assert full.with_values({"<A_0>": "x"}) is full
+
+
+def test_a_text_may_begin_a_token_only_while_it_is_short_of_the_whole() -> None:
+    known = Restorable({A: EMAIL, B: "somebody", "<CRYPTO_aaaaaaaa>": "x"})
+    for token in known.values:
+        for length in range(len(token)):
+            assert known.may_begin(token[:length])
+        assert not known.may_begin(token)
+        assert not known.may_begin(token + "x")
+    assert not known.may_begin("<EMAIL_ADDRESS_b")
+    assert not known.may_begin("<Z")
+    assert not EMPTY.may_begin("<")
+
+
+def test_a_value_is_known_whatever_its_token() -> None:
+    assert KNOWN.is_value(EMAIL)
+    assert not KNOWN.is_value(EMAIL.upper())
+    assert not KNOWN.is_value(A)
+
+
+def test_tokens_without_brackets_are_noticed() -> None:
+    assert not KNOWN.has_bare
+    assert KNOWN.with_values({A[1:-1]: EMAIL}).has_bare
+
+
+def test_a_set_shows_no_value() -> None:
+    assert repr(KNOWN) == "Restorable(1 values)"
+    assert bool(KNOWN)
+    assert not EMPTY
+
+
+def test_what_was_remembered_is_recalled_for_its_tenant_only() -> None:
+    async def script() -> None:
+        kept = vault()
+        await kept.remember("team-a", "resp_1", KNOWN)
+        assert await kept.recall("team-a", "resp_1") is KNOWN
+        with pytest.raises(WrongTenant) as caught:
+            await kept.recall("team-b", "resp_1")
+        assert "resp_1" not in str(caught.value)
+        assert await kept.recall("team-b", "resp_2") is None
+
+    run(script())
+
+
+def test_two_tenants_with_the_same_id_have_a_set_each() -> None:
+    async def script() -> None:
+        kept = vault()
+        await kept.remember("team-a", "resp_1", KNOWN)
+        await kept.remember("team-b", "resp_1", EMPTY)
+        assert await kept.recall("team-a", "resp_1") is KNOWN
+        assert await kept.recall("team-b", "resp_1") is EMPTY
+
+    run(script())
+
+
+def test_a_set_lives_as_long_as_it_is_used() -> None:
+    async def script() -> None:
+        clock = Clock()
+        kept = vault(clock)
+        await kept.remember("team-a", "resp_1", KNOWN)
+        clock.now = 9.0
+        assert await kept.recall("team-a", "resp_1") is KNOWN
+        clock.now = 18.0
+        assert await kept.recall("team-a", "resp_1") is KNOWN, "the use at 9 renewed it"
+        clock.now = 28.0
+        assert await kept.recall("team-a", "resp_1") is None
+        assert await kept.recall("team-b", "resp_1") is None, "nobody owns what is forgotten"
+
+    run(script())
+
+
+def test_the_oldest_set_goes_when_there_are_too_many() -> None:
+    async def script() -> None:
+        kept = vault(most=2)
+        for number in (1, 2):
+            await kept.remember("team-a", f"resp_{number}", KNOWN)
+        await kept.recall("team-a", "resp_1")
+        await kept.remember("team-a", "resp_3", KNOWN)
+        assert await kept.recall("team-a", "resp_2") is None
+        assert await kept.recall("team-a", "resp_1") is KNOWN
+        assert await kept.recall("team-a", "resp_3") is KNOWN
+
+    run(script())
+
+
+def test_a_set_that_is_remembered_again_is_replaced_and_forgotten_once() -> None:
+    async def script() -> None:
+        clock = Clock()
+        kept = vault(clock)
+        await kept.remember("team-a", "resp_1", EMPTY)
+        await kept.remember("team-a", "resp_1", KNOWN)
+        assert await kept.recall("team-a", "resp_1") is KNOWN
+        clock.now = 20.0
+        await kept.remember("team-a", "resp_2", KNOWN)
+        assert await kept.recall("team-b", "resp_1") is None
+        with pytest.raises(WrongTenant):
+            await kept.recall("team-b", "resp_2")
+
+    run(script())
