@@ -19,6 +19,7 @@ from guardrails.errors import DetectionError, DetectionTimeout
 from guardrails.findings import Finding, resolve
 from guardrails.modules import Module, create
 from guardrails.modules.patterns import Patterns
+from guardrails.operators import check
 from policies.model import Policy
 
 ALLOW_SECONDS = 0.1
@@ -109,10 +110,10 @@ class PolicyDetector:
         raise DetectionTimeout(f"an expression of the allow list took longer than {self._allow_seconds} s")
 
     def _resolved(self, found: list[Finding], text: str) -> list[Finding]:
-        groups: dict[tuple[bool, bool], list[Finding]] = {}
+        groups: dict[tuple[str, str], list[Finding]] = {}
         for finding in found:
             rule = self._policy.rule(finding.entity)
-            groups.setdefault((rule.input == "allow", rule.output == "allow"), []).append(finding)
+            groups.setdefault((rule.input, rule.output), []).append(finding)
         resolved = [finding for group in groups.values() for finding in resolve(group, text)]
         return sorted(resolved, key=lambda f: (f.start, f.end)) if len(groups) > 1 else resolved
 
@@ -122,6 +123,8 @@ def build(policy: Policy) -> PolicyDetector:
 
     Raises: ModuleNotAvailable for a module or model that is not installed; GuardrailError for options that are wrong.
     """
+    for operator in policy.operators.values():
+        check(operator)
     modules = [(spec.use, create(spec.use, spec.options, policy.detect.language)) for spec in policy.detect.modules]
     return PolicyDetector(policy, modules)
 

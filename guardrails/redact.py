@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final, Literal, TypeAlias
 
@@ -22,6 +22,8 @@ from policies.model import Policy
 Action: TypeAlias = Literal["mask", "block", "allow"]
 
 _TOKEN: Final = "token"
+_FIRST: Final = 2.0
+"""More than any score."""
 
 
 class Direction(Enum):
@@ -150,11 +152,18 @@ class Masker:
     ) -> list[Finding]:
         """Findings that this policy acts on, without overlaps; the conversation's own tokens stay whole.
 
-        What a policy allows is dropped before overlaps are resolved: an allowed finding must not hide another one.
+        What a policy allows is dropped before overlaps are resolved: an allowed finding must not hide another one. What
+        it blocks outranks the rest: a finding that is only masked must not hide one that may not be sent at all.
         """
-        acting = [f for f in findings if getattr(self._policy.rule(f.entity), way.value) != "allow"]
-        acting += [Finding(start, end, "", 2.0, _TOKEN) for start, end in tokens]
-        return resolve(acting, text)
+        acting = [Finding(start, end, "", _FIRST, _TOKEN) for start, end in tokens]
+        for finding in findings:
+            rule = self._policy.rule(finding.entity)
+            action = rule.input if way is Direction.INPUT else rule.output
+            if action == "block":
+                acting.append(replace(finding, score=finding.score + _FIRST))
+            elif action != "allow":
+                acting.append(finding)
+        return [replace(f, score=f.score - _FIRST) if f.score > _FIRST else f for f in resolve(acting, text)]
 
     def _replacement(self, entity: str, value: str, values: MutableMapping[str, str], *, bare: bool) -> str:
         operator = self._policy.operator(entity)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from guardrails.tokens import BARE, Grammar, entity_of
+from guardrails.tokens import IN_NAME, Grammar, entity_of
 from guardrails.vault import Restorable
 
 LOOK_BACK: Final = 8192
@@ -39,26 +39,37 @@ class Restorer:
 
     def whole(self, text: str, known: Restorable, *, escape: bool = False, before: str = "") -> str:
         """Restore a text; `before` is what of it went ahead."""
-        if not known or self.grammar.opening not in text:
+        grammar = self.grammar
+        if not known or (grammar.opening not in text and not (escape and "\\u" in text)):
             return text
         pieces: list[str] = []
         done = 0
-        for match in self.grammar.pattern.finditer(text):
+        for match in (grammar.in_json if escape else grammar.pattern).finditer(text):
             start = match.start()
+            if escape and is_escaped(text, start):
+                continue
             ahead = text[max(0, start - LOOK_BACK) : start]
             if len(ahead) < LOOK_BACK:
                 ahead = before + ahead
-            pieces += (text[done:start], self.one(match[0], ahead, known, escape=escape))
+            token = f"{grammar.opening}{match[1]}{grammar.closing}" if escape else match[0]
+            value = self.one(token, ahead, known, escape=escape)
+            pieces += (text[done:start], match[0] if value == token else value)
             done = match.end()
         return "".join((*pieces, text[done:])) if pieces else text
 
     def bare(self, text: str, known: Restorable) -> str:
         """Restore tokens that stand without brackets, in names and ids."""
-        return BARE.sub(lambda match: self._bare(match[0], known), text)
+        return IN_NAME.sub(lambda match: self._bare(match, known), text)
 
-    def _bare(self, token: str, known: Restorable) -> str:
-        value = known.values.get(token)
-        return token if value is None or not self._restores(entity_of(token)) else value
+    def _bare(self, match: re.Match[str], known: Restorable) -> str:
+        """Restore one; what stands before it may look like a part of its entity (`GET_US_SSN_k7x2m9qa`)."""
+        run, start = match[0], 0
+        while run[start:] not in known.values:
+            start = run.find("_", start) + 1
+            if not start:
+                return run
+        before = match.string[: match.start() + start]
+        return run[:start] + self.one(run[start:], before, known, escape=False)
 
     def _in_url(self, before: str, *, escape: bool) -> bool:
         """Whether what stands before a token, back to the last space or quote, makes it a part of a link."""
@@ -69,6 +80,14 @@ class Restorer:
         if start < 0 and len(before) >= LOOK_BACK:
             return True
         return _LINK.search(window, start + 1) is not None
+
+
+def is_escaped(text: str, at: int) -> bool:
+    """Whether what stands in JSON source is the second half of an escape: after an odd number of backslashes."""
+    before = at
+    while before and text[before - 1] == "\\":
+        before -= 1
+    return (at - before) % 2 == 1
 
 
 def _escaped_break(window: str, pair: str) -> int:

@@ -6,11 +6,15 @@ For every way a text can be cut, the pieces that come out joined are what restor
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
-from guardrails.restore import LOOK_BACK, Restorer
+from guardrails.restore import LOOK_BACK, Restorer, is_escaped
+from guardrails.tokens import MAX_ENTITY, MAX_ID_LENGTH
 from guardrails.vault import Restorable
 
+_UNFINISHED: Final = re.compile(r"\\(?:u(?:[0-9a-fA-F]{0,3}))?\Z")
+_LONGEST_IN_JSON: Final = MAX_ENTITY + MAX_ID_LENGTH + 14
 _PIECES: Final = 1024
 """Pieces kept before they are joined and cut to what counts: bounded, and joined rarely."""
 
@@ -34,15 +38,12 @@ class RestoreStream:
 
     def feed(self, piece: str) -> str:
         """Take the next piece; give what is certain by now."""
-        grammar = self._restorer.grammar
-        if not self._held and grammar.opening not in piece:
+        opening = self._restorer.grammar.opening
+        if not self._held and opening not in piece and not (self._escape and "\\" in piece):
             self._passed(piece)
             return piece
         text = self._held + piece
-        start = text.rfind(grammar.opening)
-        cut = len(text)
-        if start >= 0 and cut - start < grammar.longest and self.known.may_begin(text[start:]):
-            cut = start
+        cut = self._certain_in_json(text) if self._escape else self._certain(text)
         self._held = text[cut:]
         return self._restore(text[:cut])
 
@@ -51,8 +52,35 @@ class RestoreStream:
         rest, self._held = self._held, ""
         return self._restore(rest)
 
+    def _certain(self, text: str) -> int:
+        """How much of a text cannot be the beginning of a token."""
+        grammar = self._restorer.grammar
+        start = text.rfind(grammar.opening)
+        if start >= 0 and len(text) - start < grammar.longest and self.known.may_begin(text[start:]):
+            return start
+        return len(text)
+
+    def _certain_in_json(self, text: str) -> int:
+        """The same in JSON source, where a bracket may be an escape that is itself not there yet as a whole.
+
+        An escape is never cut, so what goes by ends with a whole one and the next text begins outside of any.
+        """
+        grammar = self._restorer.grammar
+        unfinished = _UNFINISHED.search(text)
+        if unfinished is not None and is_escaped(text, unfinished.start()):
+            unfinished = None
+        end = len(text) if unfinished is None else unfinished.start()
+        for opened in grammar.opening_in_json.finditer(text, max(0, end - _LONGEST_IN_JSON)):
+            if is_escaped(text, opened.start()):
+                continue
+            token = grammar.opening + text[opened.end() : end]
+            if self.known.may_begin(token) or (unfinished is not None and token + grammar.closing in self.known.values):
+                return opened.start()
+        return end
+
     def _restore(self, text: str) -> str:
-        before = "".join(self._recent)[-LOOK_BACK:] if self._recent and self._restorer.grammar.closing in text else ""
+        whole = self._restorer.grammar.closing in text or (self._escape and "\\u" in text)
+        before = "".join(self._recent)[-LOOK_BACK:] if self._recent and whole else ""
         restored = self._restorer.whole(text, self.known, escape=self._escape, before=before)
         self._passed(text)
         return restored

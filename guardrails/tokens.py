@@ -26,15 +26,23 @@ MAX_ENTITY: Final = 64
 _BODY: Final = rf"[A-Z][A-Z0-9_]{{0,{MAX_ENTITY - 1}}}_[a-z2-7]{{{ID_LENGTH},{MAX_ID_LENGTH}}}"
 BARE: Final = re.compile(rf"(?<![A-Za-z0-9_]){_BODY}(?![A-Za-z0-9])")
 """A token without its brackets, as it stands where only [A-Za-z0-9_-] may (names of tools, ids)."""
+IN_NAME: Final = re.compile(rf"(?<![A-Za-z0-9]){_BODY}(?![A-Za-z0-9])")
+"""The same where more of a name may stand before it: `call_US_SSN_k7x2m9qa`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """How the tokens of one style look: what opens and closes them, and the pattern of a whole one."""
+    """How the tokens of one style look: what opens and closes them, and the pattern of a whole one.
+
+    In JSON source the brackets may stand as escapes (`\\u003c`), as many encoders write them: `in_json` matches both,
+    with the token's body as its group, and `opening_in_json` what opens one.
+    """
 
     opening: str
     closing: str
     pattern: re.Pattern[str]
+    in_json: re.Pattern[str]
+    opening_in_json: re.Pattern[str]
     longest: int
 
 
@@ -42,7 +50,14 @@ def grammar(style: Style) -> Grammar:
     """The grammar of a style."""
     opening, closing = _BRACKETS[style]
     pattern = re.compile(re.escape(opening) + _BODY + re.escape(closing))
-    return Grammar(opening, closing, pattern, MAX_ENTITY + MAX_ID_LENGTH + 3)
+    in_json = re.compile(f"{_in_json(opening)}({_BODY}){_in_json(closing)}")
+    return Grammar(opening, closing, pattern, in_json, re.compile(_in_json(opening)), MAX_ENTITY + MAX_ID_LENGTH + 3)
+
+
+def _in_json(bracket: str) -> str:
+    """The expression for a bracket in JSON source, as it is or escaped."""
+    code = f"{ord(bracket):02x}"
+    return rf"(?:{re.escape(bracket)}|\\u00{code[0]}[{code[1]}{code[1].upper()}])"
 
 
 def entity_of(token: str) -> str:

@@ -89,10 +89,13 @@ class ShapesModule(FileModel):
     ) = None
     """Which of them to find. Without it: all."""
     regions: (
-        Annotated[tuple[Annotated[str, Matching("[A-Z]{2}", "a two-letter country code")], ...], Field(min_length=1)]
+        Annotated[
+            tuple[Annotated[str, Matching("[A-Z]{2}", "a two-letter country code")], ...],
+            Field(min_length=1),
+        ]
         | None
     ) = None
-    """The countries whose national phone numbers are known after a label such as `tel`. Without it: Presidio's eight."""
+    """The countries whose national phone numbers are known after a label such as `tel`. Without it: eight."""
 
 
 class SecretsModule(FileModel):

@@ -19,8 +19,6 @@ from guardrails.vault import EMPTY, Restorable
 
 MAX_TEXTS: Final = 50_000
 """Strings, numbers and unknown keys of one frame. An agent's largest have two thousand; more is an attack."""
-_SENT: Final = 4096
-"""More than the lanes can hold, so no ticket is forgotten before its effects are performed."""
 _JSON_FORMATS: Final = frozenset({"json_schema", "json_object"})
 _EVENTS: Final[dict[str, ClientEvent]] = {
     "response.create": "response.create",
@@ -56,6 +54,7 @@ class Inbound:
                 raise FrameError("A message must be text, not binary.")
             frame = _event(decode(data, depth=bounds.json_depth, limit=bounds.message_bytes))
             lane = self._lane(frame)
+            self._lanes.check_queue(lane)
             turn = Turn(self._lanes.ticket(), self._number, lane, _EVENTS[str(frame["type"])], frame, now)
         except (FrameError, Refused) as exc:
             return None, self._refuse_unread(exc, lane)
@@ -89,18 +88,22 @@ class Inbound:
         if any(found.applied.action == "block" for found in turn.found):
             decision = "blocked"
         row = self._row(turn, decision, now, reason=str(turn.refusal))
-        self._note_sent(turn, None)
+        self._sent[turn.ticket] = (turn.lane, None)
         return [Record(turn.ticket, row), ToClient(error_frame(turn.refusal, lane), turn.ticket)], None
 
-    def failed(self, ticket: int, error: GatewayError) -> list[Effect]:
-        """A turn could not be recorded or sent: nobody waits for its response any more."""
+    def performed(self) -> None:
+        """Everything so far has been performed, or has failed: the runner does so before it brings the next message."""
+        self._sent.clear()
+
+    def failed(self, ticket: int, error: GatewayError) -> tuple[list[Effect], Response | None]:
+        """A turn could not be recorded or sent: nobody waits for its response, given here, any more."""
         sent = self._sent.pop(ticket, None)
         if sent is None:
-            return []
+            return [], None
         lane, response = sent
         if response is not None and response in lane.waiting:
             lane.waiting.remove(response)
-        return [ToClient(error_frame(error, lane.name))]
+        return [ToClient(error_frame(error, lane.name))], response
 
     def _lane(self, frame: Frame) -> Lane:
         """The lane of a frame. A steering or an injection goes to the lane of the response it names."""
@@ -117,6 +120,7 @@ class Inbound:
 
         """
         setup, frame = self._setup, turn.frame
+        turn.continues = _target(frame)
         if turn.event != "response.create":
             models.drop_foreign(frame, setup.models, setup.mismatch)
             return
@@ -139,7 +143,6 @@ class Inbound:
         if len(turn.texts) > MAX_TEXTS:
             turn.refusal = Refused("The message holds too many values to examine.")
             return []
-        turn.continues = _target(turn.frame)
         self.pending[turn.ticket] = turn
         effects: list[Effect] = []
         if turn.continues is None:
@@ -170,14 +173,8 @@ class Inbound:
         elif turn.continues is not None and known is not turn.inherited:
             effects.append(Remember(turn.continues, known))
             self._steer(turn.continues, known)
-        self._note_sent(turn, response)
-        return effects, response
-
-    def _note_sent(self, turn: Turn, response: Response | None) -> None:
-        """Keep for a moment what a ticket was for: its effects may still fail."""
         self._sent[turn.ticket] = (turn.lane, response)
-        while len(self._sent) > _SENT:
-            del self._sent[next(iter(self._sent))]
+        return effects, response
 
     def _steer(self, response_id: str, known: Restorable) -> None:
         """Steering goes on in the response it names and in its automatic successor: both restore its values."""
@@ -194,13 +191,15 @@ class Inbound:
         return [Record(ticket, row), ToClient(error_frame(error, lane.name if lane else None), ticket)]
 
     def _row(self, turn: Turn, decision: Decision, now: float, *, reason: str | None) -> Row:
+        shown = _identifier(turn, "stream_id", turn.lane.name)
+        turn.lane.shown = shown or turn.lane.shown
         return Row(
             self._setup.who,
             turn.number,
             "input",
             turn.event,
             decision,
-            lane=_identifier(turn, "stream_id", turn.lane.name),
+            lane=shown,
             response=_identifier(turn, "response_id", turn.continues),
             model_asked=turn.model_asked,
             model_used=self.model,
@@ -233,20 +232,27 @@ def _event(frame: Json) -> Frame:
 
 def _identifier(turn: Turn, place: str, name: str | None) -> Identifier | None:
     """A name of the client's as it may be recorded: only when it was examined and nothing was found in it."""
-    if name is None or turn.findings is None or any(found.place.endswith(place) for found in turn.found):
+    if name is None or turn.findings is None or turn.unexamined is not None:
+        return None
+    if any(found.place.endswith(place) for found in turn.found):
         return None
     return Identifier(name)
 
 
 def _target(frame: Frame) -> str | None:
-    """The response that a frame continues, steers or injects into."""
+    """The response that a frame continues, steers or injects into.
+
+    Raises:
+        Refused: it names several. A provider might take the one that the vault was not asked about.
+
+    """
     nested = frame.get("response")
-    for place in (frame, nested if isinstance(nested, dict) else frame):
-        for key in ("previous_response_id", "response_id"):
-            value = place.get(key)
-            if isinstance(value, str) and value:
-                return value
-    return None
+    places = (frame, nested) if isinstance(nested, dict) else (frame,)
+    values = [place.get(key) for place in places for key in ("previous_response_id", "response_id")]
+    named = {value for value in values if isinstance(value, str) and value}
+    if len(named) > 1:
+        raise Refused("The message names more than one response.", param="previous_response_id")
+    return named.pop() if named else None
 
 
 def _write_model(frame: Frame, name: str) -> None:

@@ -71,11 +71,21 @@ class Lanes:
                     return lane
         return None
 
+    def check_queue(self, lane: Lane) -> None:
+        """Make sure that one more frame may wait in a lane.
+
+        Raises:
+            Refused: too many wait already.
+
+        """
+        if len(lane.turns) + len(lane.waiting) >= self._bounds.queued:
+            raise Refused("Too many frames wait in this lane.", code="websocket_stream_limit_reached")
+
     def check_room(self, lane: Lane) -> None:
         """Make sure that one more response may be asked for in a lane.
 
         Raises:
-            Refused: too many responses are in flight, or too many frames wait in this lane.
+            Refused: too many responses are in flight.
 
         """
         if not lane.busy and sum(other.busy for other in self) >= self._bounds.responses:
@@ -83,5 +93,3 @@ class Lanes:
                 f"At most {self._bounds.responses} responses may be in flight on a connection.",
                 code="websocket_stream_limit_reached",
             )
-        if len(lane.turns) + len(lane.waiting) >= self._bounds.queued:
-            raise Refused("Too many frames wait in this lane.", code="websocket_stream_limit_reached")

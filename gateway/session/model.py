@@ -97,34 +97,40 @@ def _drop_foreign(node: Json, context: Context, key: str | None, allowed: frozen
             dropped |= _filter(node, name, allowed)
         if isinstance(node.get(name), dict | list):
             below = rule(context, holder, name).below
-            nested = top and name == "response"
-            dropped |= _drop_foreign(node[name], below, "response" if nested else name, allowed, top=nested)
+            nested = top and name == "response" and key is None
+            dropped |= _drop_foreign(node[name], below, name, allowed, top=nested)
     return dropped
 
 
 def _filter(node: Frame, name: str, allowed: frozenset[str]) -> bool:
     """Keep of one value only names in the list; remove the key when nothing is left."""
-    value = node[name]
-    if isinstance(value, str):
-        if value in allowed:
-            return False
+    kept, foreign = _without(node[name], allowed)
+    if foreign and kept is None:
         del node[name]
-        return True
-    if isinstance(value, list):
-        kept = [child for child in value if not isinstance(child, str) or child in allowed]
-        foreign = len(kept) != len(value)
+    elif foreign:
         node[name] = kept
-        if foreign and not kept:
-            del node[name]
-        return foreign
-    if isinstance(value, dict):
-        # An object under a model's key ({"name": "…"}): whatever text it holds could be the name.
-        foreign = False
-        for key in list(value):
-            if isinstance(value[key], str | list | dict):
-                foreign |= _filter(value, key, allowed)
-        return foreign
-    return False
+    return foreign
+
+
+def _without(value: Json, allowed: frozenset[str]) -> tuple[Json, bool]:
+    """A value without the names outside the list, None when nothing is left; and whether it had any.
+
+    Of an object ({"name": "…"}) or an array in an array whatever text it holds could be the name.
+    """
+    kept: Json
+    if isinstance(value, str):
+        return (value, False) if value in allowed else (None, True)
+    if isinstance(value, list):
+        parts = [_without(child, allowed) for child in value]
+        foreign = any(taken for _, taken in parts)
+        kept = [child for child, taken in parts if child is not None or not taken]
+    elif isinstance(value, dict):
+        named = {key: _without(child, allowed) for key, child in value.items()}
+        foreign = any(taken for _, taken in named.values())
+        kept = {key: child for key, (child, taken) in named.items() if child is not None or not taken}
+    else:
+        return value, False
+    return (kept or None, True) if foreign else (value, False)
 
 
 def _names_model(key: str) -> bool:

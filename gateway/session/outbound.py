@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final, Literal
 
 from gateway.audit.record import Decision, Identifier, Row
@@ -13,12 +14,15 @@ from gateway.session.replay import Replay
 from gateway.session.restoring import Restoring
 from gateway.session.states import Findings, Frame, Lane, Outgoing, Response, Setup, usage_of
 from gateway.wire.events import Class, Event, event
-from gateway.wire.frame import Json, encode, loads
-from guardrails.vault import EMPTY
+from gateway.wire.frame import DEFAULT_DEPTH, Json, encode, loads
 
 _KEEPALIVE: Final = "keepalive"
 _MODEL_HEADERS: Final = frozenset({"openai-model", "x-openai-model"})
 _STEERED: Final = "steered"
+_DEPTH: Final = 2 * DEFAULT_DEPTH
+"""Arrays and objects in each other: what a client may send, and as much again for what the provider puts around it."""
+_DIGITS: Final = re.compile(r"(?:[0-9][-_.:]?){6}")
+_RANDOM: Final = re.compile(r"(?:[a-z]{2,12}[_-])?(?:[0-9a-f]{32,64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 _MAX_WAITING: Final = 10_000
 """Events that may wait in a lane for detection; a provider that sends more has its response refused."""
 
@@ -51,7 +55,7 @@ class Outbound:
     def frame(self, data: str, now: float) -> list[Effect]:
         """Take a message of the provider."""
         try:
-            frame = loads(data)
+            frame = loads(data, depth=_DEPTH)
         except FrameError:
             frame = None
         name = frame.get("type") if isinstance(frame, dict) else None
@@ -70,8 +74,7 @@ class Outbound:
         if self._masks or (self._watches and row.cls is Class.TERMINAL):
             return effects + self._queue(lane, response, row, frame, data, now)
         if response is None:
-            known = lane.last.known if lane.last is not None else EMPTY
-            effects.append(ToClient(self._restoring.whole(known, frame, data)))
+            effects.append(ToClient(self._restoring.whole(lane.known(None), frame, data)))
             return effects
         sent = [ToClient(new) for new in self._restoring.frames(response, row, frame, data)]
         if row.cls is Class.TERMINAL or row.cls is Class.ERROR:
@@ -126,10 +129,14 @@ class Outbound:
         response.quiet = True
         return effects
 
+    def forget(self, response: Response) -> list[Effect]:
+        """A response was not asked for after all."""
+        return self._stop_timers(response)
+
     def failed(self, ticket: int, error: GatewayError) -> list[Effect]:
         """What ends a response could not be recorded, so it was not sent."""
         for lane in self._lanes:
-            if lane.last is not None and lane.last.ticket == ticket:
+            if any(one is not None and one.ticket == ticket for one in (lane.last, lane.active, *lane.waiting)):
                 return [ToClient(error_frame(error, lane.name))]
         return [ToClient(error_frame(error, None))]
 
@@ -328,8 +335,8 @@ class Outbound:
             "output",
             "response",
             decision,
-            lane=None if lane.name is None else Identifier(lane.name),
-            response=None if response.id is None else Identifier(response.id),
+            lane=lane.shown,
+            response=_identifier(response.id),
             reason=reason,
             findings=tuple(response.found),
             detection=response.detection,
@@ -337,6 +344,13 @@ class Outbound:
             usage=usage_of(whole),
             content=response.content,
         )
+
+
+def _identifier(name: str | None) -> Identifier | None:
+    """An id of the provider's as it may be recorded: a random one, or without as many digits as a person's number."""
+    if name is None or (_DIGITS.search(name) is not None and _RANDOM.fullmatch(name) is None):
+        return None
+    return Identifier(name)
 
 
 def _keepalive(lane: Lane) -> str:

@@ -15,14 +15,13 @@ from gateway.audit.record import Found
 from gateway.errors import Refused
 from gateway.session.restoring import Restoring, is_json
 from gateway.session.states import Frame, Outgoing, Response, Setup
-from gateway.wire.events import POSITION, Class, Event
+from gateway.wire.events import Class, Event
 from gateway.wire.frame import Json, encode
+from gateway.wire.schema import Kind
 from gateway.wire.synth import item_events
 from gateway.wire.texts import Text, Walk, walk
-from guardrails.vault import EMPTY
 
 _DROPPED: Final = frozenset({Class.DELTA, Class.DONE, Class.PART, Class.ANNOTATION, Class.ITEM_ADDED, Class.BLOB})
-_KEPT_ASIDE: Final = frozenset({"type", "sequence_number", "stream_id", *POSITION})
 _ANSWER: Final = ("response.output", "response.error")
 _MAX_ASIDES: Final = 32
 """Lifecycle events kept for one item until it is complete; real items have at most four."""
@@ -47,13 +46,13 @@ class Replay:
             if not self._suppress and response is not None and isinstance(index, int):
                 aside = response.asides.setdefault(index, [])
                 if len(aside) < _MAX_ASIDES:
-                    aside.append({key: value for key, value in frame.items() if key in _KEPT_ASIDE})
+                    aside.append(str(frame["type"]))  # one of the table; nothing else of it was examined
             return True
         return row.cls is Class.ITEM_DONE and self._suppress
 
     def texts(self, frame: Frame) -> tuple[Walk, Sequence[Text]]:
         """The texts of an event to be examined, and the walk that found them."""
-        found = walk(frame)
+        found = walk(frame, secrets=True)
         return found, [text for text in found.texts if text.text]
 
     def note(self, waiting: Outgoing) -> None:
@@ -92,13 +91,14 @@ class Replay:
     def _mask(self, waiting: Outgoing) -> None:
         """Mask an event in place."""
         new = self._outcomes(waiting)
-        waiting.walk.rewrite(lambda text: new.get(id(text), text.text))
-        waiting.walk.drop_repeats()
-        waiting.frame.pop("obfuscation", None)
         if self._setup.policy.input.attachments == "block":
+            # Before any key gets another name: written later, the old one would be back.
             for blob in waiting.walk.attachments:
                 if blob.key != "type":
                     blob.node[blob.key] = ""  # type: ignore[index]  # a key of the node it was found in
+        waiting.walk.rewrite(lambda text: new.get(id(text), text.text))
+        waiting.walk.drop_repeats()
+        waiting.frame.pop("obfuscation", None)
 
     def _outcomes(self, waiting: Outgoing) -> dict[int, str]:
         """What becomes of each text; what was found in them is noted.
@@ -108,7 +108,7 @@ class Replay:
 
         """
         response = waiting.response
-        known = response.known if response is not None else EMPTY
+        known = waiting.lane.known(response)
         json_text = response is not None and response.json_text
         new: dict[int, str] = {}
         found: list[Found] = []
@@ -120,7 +120,7 @@ class Replay:
             found += (Found(applied, text.place) for applied in outcome.applied)
             if response is not None and waiting.row.cls is Class.TERMINAL and self._keeps_content:
                 place = text.place
-                if place.startswith(_ANSWER):
+                if place.startswith(_ANSWER) and text.kind is not Kind.SECRET:
                     response.content.setdefault(place, []).append(outcome.masked)
         self._note(waiting, found)
         return new
@@ -145,8 +145,12 @@ class Replay:
             return
         response.delivered.add(index)
         lane: Frame = {"stream_id": frame["stream_id"]} if "stream_id" in frame else {}
+        at: Frame = {"output_index": index}
+        if "id" in item:
+            at["item_id"] = item["id"]
         announced, *rest = item_events(item, index)
-        for event in (announced, *response.asides.pop(index, ()), *rest):
+        meanwhile: Iterator[Frame] = ({"type": name, **at} for name in response.asides.pop(index, ()))
+        for event in (announced, *meanwhile, *rest):
             yield {**event, "sequence_number": 0, **lane}
 
     def _undelivered(self, response: Response, frame: Frame) -> Iterator[Frame]:

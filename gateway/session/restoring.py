@@ -16,6 +16,8 @@ from guardrails.vault import Restorable
 
 _TOOL_KEYS: Final = frozenset({"arguments", "input", "code", "command", "commands", "action", "actions", "operation"})
 _OUTPUT_TEXT: Final = frozenset({"output_text", "response.output_text.done", "response.output_text.delta"})
+_ITEM: Final = ("output_index",)
+_PLACE: Final = ("output_index", "content_index", "summary_index", "command_index")
 _ENDS: Final = frozenset({Class.DONE, Class.PART, Class.ITEM_DONE})
 _OUTPUT_TEXT_DELTA: Final = "response.output_text.delta"
 
@@ -30,7 +32,6 @@ class Restoring:
         self._where: Final = setup.policy.output.restore_in
         grammar = self._restorer.grammar
         self._token: Final = grammar.pattern
-        # JSON may write a bracket as an escape, and names carry tokens without any.
         self._escaped: Final = (f"\\u{ord(grammar.opening):04x}", f"\\u{ord(grammar.opening):04X}")
 
     def frames(self, response: Response, row: Event, frame: Frame, data: str) -> list[str]:
@@ -48,9 +49,11 @@ class Restoring:
 
     def whole(self, known: Restorable, frame: Frame, data: str, *, json_text: bool = False) -> str:
         """An event that carries whole texts, restored; the very same text when it holds no token."""
-        if not known or not self._may_hold_token(known, data):
+        # JSON may write a bracket as an escape, and names carry tokens without any.
+        anywhere = known.has_bare or ("\\u00" in data and any(mark in data for mark in self._escaped))
+        if not known or not (anywhere or self._token.search(data)):
             return data
-        found = walk(frame, open_json=False, having=None if known.has_bare else self._restorer.grammar.opening)
+        found = walk(frame, open_json=False, having=None if anywhere else self._restorer.grammar.opening)
         changed = found.rewrite(lambda text: self.text(text, known, json_text=json_text))
         return encode(frame) if changed else data
 
@@ -70,17 +73,12 @@ class Restoring:
         """Whether the policy restores in texts, or in the arguments of tools."""
         return self._where.tool_arguments if tool else self._where.text
 
-    def _may_hold_token(self, known: Restorable, data: str) -> bool:
-        return (
-            known.has_bare
-            or self._token.search(data) is not None
-            or ("\\u00" in data and any(mark in data for mark in self._escaped))
-        )
-
     def _delta(self, response: Response, row: Event, frame: Frame, piece: str, data: str) -> list[str]:
         if not self.allowed(tool=row.tool):
             return [data]
-        new = self._stream(response, row, frame, row.text, (*position(frame), row.text)).feed(piece)
+        # `added` and `delta` bring pieces of one text.
+        text = str(frame["type"]).rpartition(".")[0]
+        new = self._stream(response, row, frame, row.text, (*position(frame), text)).feed(piece)
         if new == piece:
             return [data]
         return [encode(_with_piece(frame, row.text, new))] if new else []
@@ -106,7 +104,7 @@ class Restoring:
             escape = row.json or (response.json_text and frame.get("type") == _OUTPUT_TEXT_DELTA)
             stream = RestoreStream(self._restorer, response.known, escape=escape)
             streaming = response.streams[at] = Streaming(stream, row, key, frame)
-        streaming.last = frame
+        streaming.last, streaming.row, streaming.key = frame, row, key
         return streaming.stream
 
     def _flush(self, response: Response, row: Event, frame: Frame) -> list[str]:
@@ -114,8 +112,8 @@ class Restoring:
         if row.cls is Class.TERMINAL or row.cls is Class.ERROR:
             ended = list(response.streams)
         elif row.cls in _ENDS:
-            index = frame.get("output_index")
-            ended = [at for at, one in response.streams.items() if one.last.get("output_index") == index]
+            keys = _ITEM if row.cls is Class.ITEM_DONE else _PLACE
+            ended = [at for at, one in response.streams.items() if all(one.last.get(k) == frame.get(k) for k in keys)]
         else:
             return []
         rest = [encode(_last_delta(one)) for at in ended if (one := response.streams[at]).stream.holding]

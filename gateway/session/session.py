@@ -47,6 +47,7 @@ class Session:
 
     def client_frame(self, data: str | bytes, now: float) -> list[Effect]:
         """A message came from the client."""
+        self._inbound.performed()
         turn, effects = self._inbound.frame(data, now)
         if turn is not None:
             effects += self._advance(turn.lane, now)
@@ -101,6 +102,7 @@ class Session:
 
     def upstream_frame(self, data: str, now: float) -> list[Effect]:
         """A message came from the provider."""
+        self._inbound.performed()
         return self._outbound.frame(data, now)
 
     def upstream_closed(self, error: GatewayError, now: float) -> list[Effect]:
@@ -114,7 +116,10 @@ class Session:
 
     def failed(self, ticket: int, error: GatewayError, now: float) -> list[Effect]:
         """An effect of a ticket could not be performed: what it was for is refused, and nothing of it was sent."""
-        return self._inbound.failed(ticket, error) or self._outbound.failed(ticket, error)
+        effects, response = self._inbound.failed(ticket, error)
+        if response is not None:
+            effects += self._outbound.forget(response)
+        return effects or self._outbound.failed(ticket, error)
 
     def client_left(self, now: float) -> list[Row]:
         """The client is gone: the rows of what it leaves unfinished."""

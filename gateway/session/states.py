@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from gateway.audit.record import Found, Usage, Who
+from gateway.audit.record import Found, Identifier, Usage, Who
 from gateway.errors import GatewayError
 from gateway.wire.events import Event
 from gateway.wire.frame import Json
+from gateway.wire.schema import MAX_COUNT
 from gateway.wire.texts import Text, Walk
 from guardrails.findings import Finding
 from guardrails.redact import Masked, Masker
@@ -115,7 +116,7 @@ class Response:
     streams: dict[tuple[Json, ...], Streaming] = field(default_factory=dict)
     delivered: set[int] = field(default_factory=set)
     timers: set[int] = field(default_factory=set)
-    asides: dict[int, list[Frame]] = field(default_factory=dict)
+    asides: dict[int, list[str]] = field(default_factory=dict)
     heartbeat: Frame | None = None
     sequence: int = 0
     quiet: bool = True
@@ -152,6 +153,8 @@ class Lane:
     """One `stream_id`: first in, first out, and independent of every other."""
 
     name: str | None
+    shown: Identifier | None = None
+    """The name as it may be recorded, once it was examined."""
     turns: deque[Turn] = field(default_factory=deque)
     waiting: deque[Response] = field(default_factory=deque)
     active: Response | None = None
@@ -164,15 +167,22 @@ class Lane:
         """Whether a response is asked for or under way."""
         return self.active is not None or bool(self.waiting) or any(t.event == "response.create" for t in self.turns)
 
+    def known(self, response: Response | None) -> Restorable:
+        """What an event may restore: its response's values, or without one those of the lane's last response."""
+        of = response if response is not None else self.last
+        return of.known if of is not None else EMPTY
+
 
 def usage_of(response: Json) -> Usage | None:
-    """The usage a terminal event reports; anything but whole numbers is left out."""
+    """The usage a terminal event reports; anything but a count is left out, for it goes into the audit as it is."""
     usage = response.get("usage") if isinstance(response, dict) else None
     if not isinstance(usage, dict):
         return None
 
     def count(key: str) -> int:
         value = usage.get(key)
-        return value if isinstance(value, int) and not isinstance(value, bool) else 0
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_COUNT:
+            return value
+        return 0
 
     return Usage(count("input_tokens"), count("output_tokens"), count("total_tokens"))

@@ -54,11 +54,13 @@ def decode(data: str | bytes, *, depth: int = DEFAULT_DEPTH, limit: int | None =
     return value
 
 
-def loads(data: str | bytes) -> Json:
+def loads(data: str | bytes, *, depth: int | None = None) -> Json:
     """Decode JSON without the checks that only a guarded side needs.
 
+    `depth` is the number of arrays and objects that may stand in each other.
+
     Raises:
-        FrameError: it is not JSON. The message holds nothing of the input.
+        FrameError: it is not JSON, or too deep. The message holds nothing of the input.
 
     """
     try:
@@ -67,6 +69,9 @@ def loads(data: str | bytes) -> Json:
         # Only the fixed part of the message: the exception keeps the document, so it is not chained.
         reason = exc.msg.split(":", 1)[0]
     else:
+        # Counting what opens is enough for nearly every message, and costs next to nothing.
+        if depth is not None and isinstance(data, str) and data.count("[") + data.count("{") > depth:
+            _count_keys(value, depth)
         return value
     raise FrameError(f"The message is not strict JSON ({reason}).")
 

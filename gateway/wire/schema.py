@@ -229,6 +229,7 @@ _SPECIAL: Final[dict[tuple[str, str], Rule]] = {
     ("", "tools"): _TOOLS,
     ("response.create", "tools"): _TOOLS,
     ("response", "tools"): _TOOLS,
+    ("response", "response"): Rule(Kind.TEXT, Context.UNKNOWN),
     ("additional_tools", "tools"): _TOOLS,
     ("tool_search_output", "tools"): _TOOLS,
     ("image_generation_call", "result"): Rule(Kind.BLOB, Context.UNKNOWN),
@@ -382,7 +383,9 @@ def is_count(kind: Kind, key: str, number: float) -> bool:
     """Whether a number is proven to be a setting, a count or a time: a listed place, and within such bounds."""
     if kind is not Kind.NUMBER and kind is not Kind.WORD:
         return False
-    return (abs(number) <= MAX_COUNT and number == round(number, 4)) or (key in _TIME_KEYS and number in TIMES)
+    # Not `number in TIMES`: for a float, as some providers write the time, that looks at every number of the range.
+    is_time = key in _TIME_KEYS and TIMES.start <= number < TIMES.stop
+    return is_time or (abs(number) <= MAX_COUNT and number == round(number, 4))
 
 
 def place_name(key: str) -> str:

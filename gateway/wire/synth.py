@@ -33,6 +33,8 @@ _PARTS: Final[dict[str, _Source]] = {
     "reasoning_text": _Source("response.reasoning_text", "text"),
 }
 _EMPTIED: Final = ("content", "summary")
+_NEVER_IN_PROGRESS: Final = frozenset({"apply_patch_call_output", "program_output"})
+"""Items that are what became of a call: they have no status before they are complete."""
 
 
 def item_events(item: Item, output_index: int) -> Iterator[Item]:
@@ -70,7 +72,7 @@ def emptied(item: Item) -> Item:
     source = _FIELDS.get(str(item.get("type")))
     if source is not None and isinstance(bare.get(source.field), str):
         bare[source.field] = ""
-    if "status" in bare:
+    if "status" in bare and item.get("type") not in _NEVER_IN_PROGRESS:
         bare["status"] = "in_progress"
     return bare
 

@@ -40,7 +40,8 @@ _MAX_PLACE: Final = 12
 class Text:
     """One text of a frame: where it stands, what it is, and whether it is a key rather than a value.
 
-    `holder` is the type of the object it stands in, or the key that object hangs on.
+    `holder` is the type of the object it stands in, or the key that object hangs on; `is_number` says that the protocol
+    has a number there.
     """
 
     node: Node
@@ -50,6 +51,7 @@ class Text:
     path: Path
     holder: str = ""
     is_key: bool = False
+    is_number: bool = False
 
     def under(self, keys: frozenset[str]) -> bool:
         """Whether one of some keys is on the way to it."""
@@ -106,7 +108,8 @@ class Walk:
     def rewrite(self, new: Callable[[Text], str]) -> bool:
         """Replace every text by what `new` makes of it, in place; say whether anything changed.
 
-        A number that changes becomes a string. JSON within a string stays JSON. Keys of one object stay distinct.
+        A number that changes becomes a string, and 0 where the protocol has a number of its own: clients drop an item
+        or a usage that does not keep its types. JSON within a string stays JSON. Keys of one object stay distinct.
         """
         changed = [False] * len(self.texts)
         renamed: dict[int, tuple[dict[str, Json], dict[str, str]]] = {}
@@ -118,7 +121,7 @@ class Walk:
             if text.is_key and isinstance(text.node, dict):
                 renamed.setdefault(id(text.node), (text.node, {}))[1][text.text] = value
             else:
-                text.node[text.key] = value  # type: ignore[index]  # a key of the node it was found in
+                text.node[text.key] = 0 if text.is_number else value  # type: ignore[index]  # a key of that node
         for node, names in renamed.values():
             _rename(node, names)
         for inner in reversed(self.inner):
@@ -134,16 +137,18 @@ def walk(
     holder: str | None = None,
     open_json: bool = True,
     having: str | None = None,
+    secrets: bool = False,
 ) -> Walk:
     """Find every text of a frame or of a part of one.
 
     `holder` names what a bare item or part stands in. With `open_json`, JSON within a string is opened and its own
     texts are found; without, the string itself is found, with `Kind.JSON`: then what replaces a part of it has to be
     escaped for JSON. With `having`, only strings and keys that hold it are looked at: that is several times faster.
+    With `secrets`, these are found too: only the provider gets them unread.
     """
     found = Walk()
     root: list[Json] = [frame]
-    _Walker(found, open_json=open_json, having=having).value(
+    _Walker(found, open_json=open_json, having=having, secrets=secrets).value(
         root, 0, frame, Rule(Kind.TEXT, context), (holder or "", "", None)
     )
     return found
@@ -152,9 +157,10 @@ def walk(
 class _Walker:
     """The recursion; depth is bounded by the frame's own limit."""
 
-    __slots__ = ("_found", "_having", "_open_json", "_texts")
+    __slots__ = ("_found", "_having", "_open_json", "_secrets", "_texts")
 
-    def __init__(self, found: Walk, *, open_json: bool, having: str | None) -> None:
+    def __init__(self, found: Walk, *, open_json: bool, having: str | None, secrets: bool) -> None:
+        self._secrets = secrets
         self._having = having
         self._found = found
         self._texts = found.texts
@@ -175,13 +181,14 @@ class _Walker:
         elif value is None or isinstance(value, bool):
             return
         elif not is_count(how.kind, at[0], value):
-            self._texts.append(Text(node, key, number_text(value), Kind.TEXT, at[2], at[1]))
+            own = how.kind is Kind.NUMBER or how.kind is Kind.WORD
+            self._texts.append(Text(node, key, number_text(value), Kind.TEXT, at[2], at[1], is_number=own))
 
     def _string(self, node: Node, key: str | int, value: str, how: Rule, at: At) -> None:
         kind, (name, holder, path) = how.kind, at
         if kind is Kind.JSON and self._open_json and self._inside(node, key, value, at):
             return
-        if is_structural(kind, name, value):
+        if is_structural(kind, name, value) and not (self._secrets and kind is Kind.SECRET):
             if kind is Kind.BLOB:
                 self._found.attachments.append(Text(node, key, "", kind, path))
             return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from importlib import metadata
 from types import ModuleType
 
@@ -30,7 +29,7 @@ class Acme:
 
 
 @pytest.fixture
-def package(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def package(monkeypatch: pytest.MonkeyPatch) -> str:
     made = ModuleType("acme_privacy")
     made.__dict__.update(Detector=Acme, NotOne=lambda: object(), NUMBER=3)
     monkeypatch.setitem(sys.modules, "acme_privacy", made)

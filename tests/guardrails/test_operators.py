@@ -50,7 +50,7 @@ def test_redact_leaves_nothing() -> None:
     ],
 )
 def test_mask_keeps_or_hides_as_many_characters_as_it_says(options: dict[str, object], masked: str) -> None:
-    assert apply("mask", **options) == masked
+    assert operators.apply(Spec("mask", options), "CREDIT_CARD", CARD, SECRET) == masked
 
 
 @pytest.mark.parametrize(("count", "from_end"), [(0, False), (3, False), (3, True), (30, True)])

@@ -304,7 +304,8 @@ def test_a_pool_works_in_a_program_run_with_dash_m_and_ends_without_a_trace(tmp_
         from policies.load import load_text
 
         async def main():
-            policy = load_text("version: 1\\ndetect: {modules: [{use: patterns, patterns: [{entity: N, regex: '\\\\d+'}]}]}")
+            modules = "[{use: patterns, patterns: [{entity: N, regex: '[0-9]+'}]}]"
+            policy = load_text("version: 1\\ndetect: {modules: " + modules + "}")
             pool = DetectionPool([policy], 1)
             await pool.start()
             print([len(found) for found in await pool.detect(policy, ["12 34", "x"])])
