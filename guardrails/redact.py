@@ -17,7 +17,7 @@ from guardrails.findings import Finding, resolve
 from guardrails.restore import Restorer
 from guardrails.tokens import Tokens, grammar
 from guardrails.vault import Restorable
-from policies.model import Policy
+from policies.model import EntityRule, Policy
 
 Action: TypeAlias = Literal["mask", "block", "allow"]
 
@@ -79,6 +79,7 @@ class Masker:
     def __init__(self, policy: Policy, *, tenant_secret: bytes, audit_secret: bytes) -> None:
         """`tenant_secret` keys the tokens, `audit_secret` the fingerprints; they must differ."""
         self._policy = policy
+        self._rules: dict[str, EntityRule] = {}
         self._secret = tenant_secret
         self._audit_secret = audit_secret
         self._tokens = Tokens(tenant_secret, policy.tokens.style)
@@ -98,7 +99,7 @@ class Masker:
         done = 0
         for finding in self._resolved(text, findings, Direction.INPUT, ()):
             value = text[finding.start : finding.end]
-            action: Action = "block" if self._policy.rule(finding.entity).input == "block" else "mask"
+            action: Action = "block" if self._rule(finding.entity).input == "block" else "mask"
             applied.append(self._applied(finding, value, action))
             pieces += (text[done : finding.start], self._replacement(finding.entity, value, values, bare=bare))
             done = finding.end
@@ -106,7 +107,13 @@ class Masker:
 
     def _restores(self, entity: str) -> bool:
         """Whether the client gets values of an entity back; otherwise their tokens stay tokens."""
-        return self._policy.rule(entity).output in ("restore", "allow")
+        return self._rule(entity).output in ("restore", "allow")
+
+    def _rule(self, entity: str) -> EntityRule:
+        rule = self._rules.get(entity)
+        if rule is None:
+            rule = self._rules[entity] = self._policy.rule(entity)
+        return rule
 
     def acting(self, text: str, findings: Iterable[Finding]) -> list[Finding]:
         """The findings that this policy acts on in a client's text, without overlaps."""
@@ -133,7 +140,7 @@ class Masker:
                     shown = self.restorer.one(value, text[: finding.start], known, escape=escape)
             else:
                 hidden = shown = self._replacement(finding.entity, value, {}, bare=False)
-                rule = self._policy.rule(finding.entity).output
+                rule = self._rule(finding.entity).output
                 if restore and rule == "restore" and known.is_value(value):
                     shown = value  # the client's own, written out by the provider
                 else:
@@ -157,7 +164,7 @@ class Masker:
         """
         acting = [Finding(start, end, "", _FIRST, _TOKEN) for start, end in tokens]
         for finding in findings:
-            rule = self._policy.rule(finding.entity)
+            rule = self._rule(finding.entity)
             action = rule.input if way is Direction.INPUT else rule.output
             if action == "block":
                 acting.append(replace(finding, score=finding.score + _FIRST))

@@ -100,13 +100,15 @@ class Secrets:
         """Take the entities to report, of `ENTITIES`."""
         self._entities = frozenset(entities)
         self._keys = tuple(key for key in _KEYS if key.entity in self._entities)
+        self._literals = [(literal, index) for index, key in enumerate(self._keys) for literal in key.literals]
         self._wants_assigned = bool(self._entities & {"API_KEY", "PASSWORD"})
 
     def find(self, text: str) -> list[Finding]:
         """Report the credentials in `text`."""
         # Most texts have no word as long as the shortest key, and then none of sixty prefixes need be looked for.
         long = max(map(len, text.split()), default=0) >= SHORTEST
-        found = [finding for key in self._keys for finding in _matches(key, text)] if long else []
+        promising = dict.fromkeys([i for literal, i in self._literals if literal in text]) if long else ()
+        found = [finding for index in promising for finding in _matches(self._keys[index], text)]
         if "PRIVATE_KEY" in self._entities and "PRIVATE KEY" in text:
             found += [Finding(start, end, "PRIVATE_KEY", KNOWN, "secrets") for start, end in _private_keys(text)]
         if self._wants_assigned:
@@ -128,8 +130,6 @@ def build(options: Mapping[str, object], language: str) -> Secrets:
 
 
 def _matches(key: _Key, text: str) -> Iterator[Finding]:
-    if not any(literal in text for literal in key.literals):
-        return
     for match in key.pattern.finditer(text):
         if not key.random or looks_random(match.group()):
             yield Finding(match.start(), match.end(), key.entity, KNOWN if key.entity != "JWT" else SHAPED, "secrets")
