@@ -21,6 +21,20 @@ app = typer.Typer(
 _FAILED: Final = 1
 
 
+def _version(wanted: bool) -> None:  # noqa: FBT001  # typer calls it so
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("guardrail-gateway"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None: ...
+
+
 def main() -> None:
     """Run the command line; a mistake of the user's is one clear message and exit code 1."""
     from gateway.ownership import check_packages
@@ -40,8 +54,8 @@ def serve(
     config: Annotated[Path | None, typer.Option(help="The gateway.yaml to serve.")] = None,
     upstream: Annotated[str | None, typer.Option(help="Without a file: the provider's ws:// or wss:// URL.")] = None,
     model: Annotated[str | None, typer.Option(help="Without a file: the model callers may use.")] = None,
-    policy: Annotated[str, typer.Option(help="Without a file: a built-in policy's name, or a path.")] = "default",
-    port: Annotated[int, typer.Option(help="Without a file: the port on 127.0.0.1.")] = 8080,
+    policy: Annotated[str | None, typer.Option(help="Without a file: a built-in policy, or a path; default.")] = None,
+    port: Annotated[int | None, typer.Option(help="Without a file: the port on 127.0.0.1; 8080.")] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes for detection; 0 examines everything inline.")] = 1,
 ) -> None:
     """Run the gateway; prints one line with its URL when it is ready."""
@@ -54,11 +68,10 @@ def serve(
 def check(config: Annotated[Path, typer.Option(help="The gateway.yaml to check.")]) -> None:
     """Check a gateway.yaml and every policy it names; exit 1 with file:line: key messages."""
     from gateway.config import load_config
-    from guardrails.detector import build
+    from gateway.serve import build_all
 
     checked = load_config(config)
-    for policy in {key.policy: checked.policy_of(key) for key in checked.keys}.values():
-        build(policy)
+    build_all(checked.policy_of(key) for key in checked.keys)
     typer.echo(f"{config}: good ({len(checked.keys)} keys, {len(checked.models)} models)")
 
 
@@ -74,6 +87,8 @@ def mask(
     """Show what a policy does to a text: the masked text and what was found."""
     from gateway.masking import mask_lines, mask_text
 
+    if jsonl and text not in (None, "-"):
+        raise GatewayError("--jsonl reads lines from standard input: leave the text out.")
     if jsonl:
         for result in mask_lines(policy, sys.stdin.buffer):
             sys.stdout.write(result)
@@ -81,6 +96,22 @@ def mask(
         return
     given = sys.stdin.read() if text is None or text == "-" else text
     mask_text(policy, given, as_json=as_json)
+
+
+@app.command()
+def fingerprint(
+    config: Annotated[Path, typer.Option(help="The gateway.yaml whose audit is searched.")],
+    entity: Annotated[str, typer.Option(help="What the value is, such as EMAIL_ADDRESS.")],
+    tenant: Annotated[str | None, typer.Option(help="A key as it stands in the rows; else every key.")] = None,
+) -> None:
+    """Print the fingerprints of a value, to find its rows in the audit; the value comes on standard input.
+
+    Write it exactly as it was sent: other capitals or spaces give another fingerprint. Each key has its own.
+    """
+    from gateway.fingerprints import fingerprints
+
+    for key, found in fingerprints(config, entity, sys.stdin.read().rstrip("\n"), tenant=tenant):
+        typer.echo(f"{key}\t{found}")
 
 
 @app.command()

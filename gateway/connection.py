@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
+import logging
 import random
 import secrets
 from collections import Counter
@@ -20,10 +19,10 @@ from starlette.types import Message, Receive, Scope, Send
 from gateway import headers
 from gateway.audit.record import Who
 from gateway.audit.sinks import FileSink
-from gateway.auth import UNAUTHORIZED, Caller, authenticate, origin_allowed
+from gateway.auth import UNAUTHORIZED, Caller, authenticate, origin_allowed, tenant_secret
 from gateway.config import Deployment, Settings
 from gateway.errors import UpstreamError
-from gateway.runner import Provider, Runner, Surroundings
+from gateway.runner import Dialled, Runner, Surroundings
 from gateway.session.refusals import error_body
 from gateway.session.session import Session
 from gateway.session.states import Bounds, Setup
@@ -36,6 +35,8 @@ from guardrails.pool import DetectionPool
 from guardrails.redact import Masker
 from guardrails.vault import EMPTY, Vault
 from policies.model import Policy
+
+_log: Final = logging.getLogger(__name__)
 
 RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
 _Findings: TypeAlias = Sequence[Sequence[Finding]]
@@ -136,6 +137,7 @@ async def serve_socket(gateway: Gateway, scope: Scope, receive: Receive, send: S
     try:
         caller, asked = _admit(gateway, scope)
     except _Denied as exc:
+        _log.warning("a handshake was answered with %d: %s", exc.status, exc)
         await _deny(scope, send, exc)
         return
     key = caller.key.key
@@ -195,7 +197,7 @@ class _Connection:
         self._raw: Final = raw
         self._config: Final = gateway.settings.config
         self._policy: Final = caller.key.policy
-        audit = hmac.digest(gateway.settings.audit_secret, f"tenant\x00{caller.tenant}".encode(), hashlib.sha256)
+        audit = tenant_secret(gateway.settings.audit_secret, caller.tenant)
         self._masker: Final = Masker(self._policy, tenant_secret=caller.secret, audit_secret=audit)
         self._detection: Final = _CachedDetection(gateway, self._policy, caller.tenant)
 
@@ -206,19 +208,19 @@ class _Connection:
         the client is let in all the same, and told with its first frame: a refused handshake would send it elsewhere.
         """
         model = asked or self._caller.key.key.models[0]
-        first: tuple[Provider, str, str] | None = None
+        first: tuple[str, Dialled] | None = None
         down: RawHeaders = []
         try:
-            provider, name = await self._dial(model)
+            upstream, dialled = await self._dial(model)
         except UpstreamError:
             pass
         else:
-            first = (provider, model, name)
-            down = await self._downward(provider.headers, model_kept=asked is not None and asked == name)
+            first = (model, dialled)
+            down = await self._downward(upstream.headers, model_kept=asked is not None and asked == dialled.model)
         await send({"type": "websocket.accept", "headers": down})
         session = Session(self._setup(), model=asked)
         around = Surroundings(
-            self._dial,
+            self._redial,
             self._detection,
             self._gateway.vault,
             self._gateway.sink,
@@ -255,7 +257,10 @@ class _Connection:
         item = RateLimitItemPerMinute(limit)
         return lambda: self._gateway.turns.hit(item, self._caller.tenant)
 
-    async def _dial(self, model: str) -> tuple[Upstream, str]:
+    async def _redial(self, model: str) -> Dialled:
+        return (await self._dial(model))[1]
+
+    async def _dial(self, model: str) -> tuple[Upstream, Dialled]:
         """Connect to one of a model's deployments, by weight.
 
         Raises:
@@ -265,7 +270,12 @@ class _Connection:
         deployments = self._config.models[model].deployments
         chosen = random.choices(deployments, [one.weight for one in deployments])[0]
         endpoint = Endpoint(chosen.url, self._config.limits.upstream_message_bytes, chosen.ca_file)
-        return await dial(endpoint, await self._upward(chosen)), chosen.model
+        try:
+            upstream = await dial(endpoint, await self._upward(chosen))
+        except UpstreamError as exc:
+            _log.warning("deployment %s, dialled for key %s: %s", chosen.name, self._caller.key.key.id, exc)
+            raise
+        return upstream, Dialled(upstream, chosen.model, chosen.name)
 
     async def _upward(self, deployment: Deployment) -> dict[str, str]:
         """The headers for the provider: the allowed ones of the client, masked, and the credentials."""

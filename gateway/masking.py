@@ -28,11 +28,14 @@ class _Mask:
     def __init__(self, policy: Policy) -> None:
         self._detector: PolicyDetector = build(policy)
         self._masker = Masker(policy, tenant_secret=_SECRET, audit_secret=_SECRET)
+        self.blocked: list[str] = []
 
     def __call__(self, text: str) -> tuple[str, list[Finding]]:
         found = self._detector.detect([text])[0]
         acted = self._masker.acting(text, found)
-        return self._masker.input(text, found, {}).text, acted
+        outcome = self._masker.input(text, found, {})
+        self.blocked = sorted({one.entity for one in outcome.applied if one.action == "block"})
+        return outcome.text, acted
 
 
 def mask_text(policy: str, text: str, *, as_json: bool) -> None:
@@ -42,16 +45,20 @@ def mask_text(policy: str, text: str, *, as_json: bool) -> None:
         PolicyError, GuardrailError: the policy cannot be loaded, or the text could not be examined.
 
     """
-    masked, found = _Mask(load(_name(policy)))(text)
+    mask = _Mask(load(_name(policy)))
+    masked, found = mask(text)
     if as_json:
         sys.stdout.write(encode(_result(masked, found)) + "\n")
         return
     console = Console(soft_wrap=True, highlight=False)
     console.print(masked, markup=False)
-    table = Table("entity", "start", "end", "score", "module")
+    table = Table("entity", "start", "end", "score", "module", "action")
     for one in found:
-        table.add_row(one.entity, str(one.start), str(one.end), f"{one.score:.2f}", one.module)
+        action = "block" if one.entity in mask.blocked else "mask"
+        table.add_row(one.entity, str(one.start), str(one.end), f"{one.score:.2f}", one.module, action)
     console.print(table if found else "nothing found")
+    if mask.blocked:
+        console.print(f"The gateway would refuse this message: the policy blocks {', '.join(mask.blocked)}.")
 
 
 def mask_lines(policy: str, lines: Iterable[bytes]) -> Iterator[str]:

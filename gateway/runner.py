@@ -10,10 +10,10 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from gateway.audit.sinks import Sink
 from gateway.errors import AuditError, GatewayError, NotExamined, Refused, UpstreamError
@@ -88,10 +88,19 @@ class Detection(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the runner performs effects with. `dial` gives a connection for a model, and the provider's name for it."""
+class Dialled:
+    """A connection to a provider: which deployment it is, and its own name for the model."""
 
-    dial: Callable[[str], Awaitable[tuple[Provider, str]]]
+    provider: Provider
+    model: str
+    deployment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the runner performs effects with. `dial` gives a connection for a model."""
+
+    dial: Callable[[str], Awaitable[Dialled]]
     detection: Detection
     vault: Vault
     sink: Sink
@@ -114,22 +123,22 @@ class Runner:
         self._due: Final[deque[int]] = deque()
         self._timers: Final[dict[int, asyncio.TimerHandle]] = {}
         self._provider: Provider | None = None
+        self._open: Final[set[Provider]] = set()
         self._reading: asyncio.Task[None] | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._close: tuple[int, str] = (_NORMAL, "")
         self._active = time.monotonic()
 
-    async def run(self, first: tuple[Provider, str, str] | None) -> None:
-        """Run until the client leaves. `first` is a provider dialled before the client was accepted: the connection,
-        the model it is for, and the provider's name for that model."""
+    async def run(self, first: tuple[str, Dialled] | None) -> None:
+        """Run until the client leaves. `first` is a provider dialled before the client was accepted, and the model."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 tasks.create_task(self._read_client())
                 if first is not None:
-                    provider, model, name = first
-                    self._attach(provider)
-                    await self._perform(self._session.connected(model, name, time.monotonic()))
+                    model, dialled = first
+                    self._attach(dialled.provider)
+                    await self._perform(self._connected(model, dialled, time.monotonic()))
                 await self._loop()
                 raise _Ended
         except* _Ended:
@@ -153,9 +162,9 @@ class Runner:
     def _watch(self) -> None:
         """Look again when the connection could have been idle for too long, and end it if it was."""
         left = self._active + self._around.idle - time.monotonic()
-        if left <= 0 and self._session.idle:
+        if left <= 0 and self._session.idle and self._inbox.empty():
             self._close = (_GOING_AWAY, "idle")
-            self._wake(None)
+            self._inbox.put_nowait(None)
             return
         again = left if left > 0 else self._around.idle
         self._timers[_IDLE] = asyncio.get_running_loop().call_later(again, self._watch)
@@ -251,27 +260,36 @@ class Runner:
     async def _connect(self, model: str) -> None:
         """Dial, and make the new connection the provider's."""
         try:
-            provider, name = await self._around.dial(model)
+            dialled = await self._around.dial(model)
         except UpstreamError as exc:
             await self._inbox.put(partial(self._session.connect_failed, exc))
             return
-        await self._detach()
-        self._attach(provider)
-        await self._inbox.put(partial(self._session.connected, model, name))
+        self._open.add(dialled.provider)
+        await self._inbox.put(partial(self._arrived, model, dialled))
+
+    def _arrived(self, model: str, dialled: Dialled, now: float) -> list[Effect]:
+        """A new connection takes the place of the one before, in the same step in which the session learns of it."""
+        reading, before = self._reading, self._provider
+        if reading is not None:
+            reading.cancel()
+        if before is not None:
+            self._spawn(self._drop(before))
+        self._attach(dialled.provider)
+        return self._connected(model, dialled, now)
+
+    def _connected(self, model: str, dialled: Dialled, now: float) -> list[Effect]:
+        return self._session.connected(model, dialled.model, now, deployment=dialled.deployment)
 
     def _attach(self, provider: Provider) -> None:
+        self._open.add(provider)
         self._provider = provider
         if self._tasks is None:
             raise AssertionError("a provider is attached while the session runs")
         self._reading = self._tasks.create_task(self._read_provider(provider))
 
-    async def _detach(self) -> None:
-        reading, provider = self._reading, self._provider
-        self._reading = self._provider = None
-        if reading is not None:
-            reading.cancel()
-        if provider is not None:
-            await provider.close()
+    async def _drop(self, provider: Provider) -> None:
+        await provider.close()
+        self._open.discard(provider)
 
     async def _read_client(self) -> None:
         while (data := await self._client.receive()) is not None:
@@ -292,30 +310,23 @@ class Runner:
         if provider is not self._provider:
             return []
         self._provider = self._reading = None
-        self._spawn(provider.close())
+        self._spawn(self._drop(provider))
         return self._session.upstream_closed(error, now)
 
     def _ring(self, ticket: int) -> None:
         """A timer ran out: the loop looks at `_due` after each event, so one that waits is as good as a new one."""
         self._timers.pop(ticket, None)
         self._due.append(ticket)
-        self._wake(lambda _: [])
+        if self._inbox.empty():
+            self._inbox.put_nowait(lambda _: [])
 
-    def _wake(self, event: Event | None) -> None:
-        if self._inbox.empty() or (event is None and not self._inbox.full()):
-            self._inbox.put_nowait(event)
-
-    def _spawn(self, work: Awaitable[None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         if self._tasks is None:
             raise AssertionError("work is started while the session runs")
-
-        async def run() -> None:
-            await work
-
-        self._tasks.create_task(run())
+        self._tasks.create_task(work)
 
     async def _end(self) -> None:
-        """Leave nothing behind: timers, the provider's connection, rows of what was under way."""
+        """Leave nothing behind: timers, connections to the provider, rows of what was under way."""
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
@@ -324,9 +335,9 @@ class Runner:
                 self._around.sink.write(row)
             except AuditError:
                 _log.error("an audit row of a connection that ended could not be written")
-        provider, self._provider = self._provider, None
-        if provider is not None:
-            await provider.close()
+        self._provider = None
+        for provider in tuple(self._open):
+            await self._drop(provider)
         await self._client.close(*self._close)
 
 

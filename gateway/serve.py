@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -17,26 +18,35 @@ from gateway.batching import BatchingProtocol
 from gateway.config import Settings, load_config, quick_config, resolve
 from gateway.errors import GatewayError
 from guardrails.detector import build
+from guardrails.errors import GuardrailError
+from policies.model import Policy
 
 _QUIET: Final = ("uvicorn", "uvicorn.error", "uvicorn.access", "websockets", "presidio-analyzer", "presidio-anonymizer")
 """Loggers that would write paths with their query, frames, headers or candidates, at one level or another."""
 _KEEP_ALIVE: Final = 20.0
+_PORT: Final = 8080
 
 
-def settings_for(config: Path | None, *, upstream: str | None, model: str | None, policy: str, port: int) -> Settings:
+def settings_for(
+    config: Path | None, *, upstream: str | None, model: str | None, policy: str | None, port: int | None
+) -> Settings:
     """The settings of a file, or of the options that stand for one. A key made for the latter is printed, once.
 
     Raises:
         GatewayError: neither or both are given, or something in them is wrong.
 
     """
-    if (config is None) == (upstream is None):
+    options = {"--upstream": upstream, "--model": model, "--policy": policy, "--port": port}
+    given = [name for name, value in options.items() if value is not None]
+    if config is not None and given:
+        raise GatewayError(f"{', '.join(given)}: only without --config; the file says that.")
+    if config is None and upstream is None:
         raise GatewayError("Give either --config FILE, or --upstream URL and --model NAME.")
     if config is not None:
         return resolve(load_config(config), os.environ)
     if upstream is None or model is None:
         raise GatewayError("--upstream needs --model NAME: the model callers may use.")
-    quick, secret = quick_config(upstream, model, policy=policy, port=port, environ=os.environ)
+    quick, secret = quick_config(upstream, model, policy=policy or "default", port=port or _PORT, environ=os.environ)
     typer.echo(f"key (shown once): {secret}")
     return resolve(quick, os.environ)
 
@@ -46,12 +56,46 @@ def run(settings: Settings, *, workers: int) -> None:
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").addFilter(_is_news)
-    for policy in {client.policy.digest: client.policy for client in settings.keys}.values():
-        build(policy)  # what cannot be built is said plainly, before anything listens
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    build_all(client.policy for client in settings.keys)
+    _check_address(settings.config.listen.host, settings.config.listen.port)
     for notice in settings.notices:
         typer.echo(f"note: {notice}", err=True)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(settings, workers=workers))
+
+
+def build_all(policies: Iterable[Policy]) -> None:
+    """Build the detection of some policies, so that what cannot be built is said before anything listens.
+
+    Raises:
+        GatewayError: a policy names what is not there; the text names the policy.
+
+    """
+    for policy in {policy.digest: policy for policy in policies}.values():
+        try:
+            build(policy)
+        except GuardrailError as exc:
+            reason = f"policy {policy.name}: {exc}"
+        else:
+            continue
+        raise GatewayError(reason)
+
+
+def _check_address(host: str, port: int) -> None:
+    """Say plainly when the address is taken.
+
+    Raises:
+        GatewayError: it is, or it is none of this machine.
+
+    """
+    try:
+        for family, kind, *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            with socket.socket(family, kind) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+    except OSError as exc:
+        raise GatewayError(f"listen: cannot use {host} port {port} ({exc.strerror})") from None
 
 
 def _is_news(record: logging.LogRecord) -> bool:

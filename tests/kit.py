@@ -49,9 +49,9 @@ PATTERNS = r"""
 """
 
 
-def policy(rest: str = "", *, detect: str = "  fold: false\n  decode: []\n") -> Policy:
+def policy(rest: str = "", *, detect: str = "  fold: false\n  decode: []\n", modules: str = PATTERNS) -> Policy:
     """A policy whose detection is fast and knows e-mails, cards and SSNs; `rest` is more YAML at the top level."""
-    text = f"version: 1\nname: test\ndetect:\n{detect}  modules:{PATTERNS}{rest}"
+    text = f"version: 1\nname: test\ndetect:\n{detect}  modules:{modules}{rest}"
     with TemporaryDirectory() as folder:
         path = Path(folder) / "test.yaml"
         path.write_text(text, "utf-8")

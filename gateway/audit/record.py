@@ -75,6 +75,7 @@ class Row:
     response: Identifier | None = None
     model_asked: str | None = None
     model_used: str | None = None
+    deployment: str | None = None
     reason: str | None = None
     findings: Sequence[Found] = ()
     attachments: int = 0
@@ -99,6 +100,7 @@ class Row:
             "response": None if self.response is None else self.response.text,
             "model_asked": self.model_asked,
             "model_used": self.model_used,
+            "deployment": self.deployment,
             "findings": [_finding(found) for found in self.findings],
             "attachments": self.attachments,
             "detection_ms": round(self.detection * 1000, 3),

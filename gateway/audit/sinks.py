@@ -52,7 +52,7 @@ class FileSink:
         data = b"\n" + line if self._spoilt else line
         self._failed = True
         try:
-            if os.fstat(self._file).st_nlink == 0:
+            if not self._in_place():
                 self._reopen()
             written = os.write(self._file, data)
         except OSError as exc:
@@ -63,20 +63,28 @@ class FileSink:
         self._failed = False
 
     def ready(self) -> bool:
-        """Whether the last row could be written."""
-        return not self._failed
+        """Whether rows can be written: the last one was, and the file's folder is still there."""
+        return not self._failed and self._path.parent.is_dir()
+
+    def _in_place(self) -> bool:
+        """Whether the open file is the one at its path; not after it was deleted, or moved away by a rotation."""
+        try:
+            return os.path.samestat(os.stat(self._path), os.fstat(self._file))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
 
     def _open(self) -> int:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
             return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, _MODE)
         except OSError as exc:
             raise AuditError(f"The audit file cannot be opened ({exc.strerror}).") from None
 
     def _reopen(self) -> None:
         """The file was deleted or rotated away: rows must not go where nobody reads them."""
+        # Opened first: if that fails, the number of a closed file could by the next row be that of a socket.
+        file = self._open()
         os.close(self._file)
-        self._file = self._open()
+        self._file = file
         self._spoilt = False
 
     def close(self) -> None:

@@ -9,9 +9,9 @@ from gateway.errors import FrameError, GatewayError, NotExamined, Refused, Upstr
 from gateway.session import model as models
 from gateway.session.effects import Detect, Effect, Recall, Record, Remember, ToClient, ToUpstream
 from gateway.session.lanes import Lanes
-from gateway.session.masking import mask_turn, masked_texts
+from gateway.session.masking import mask_turn, masked_texts, question
 from gateway.session.refusals import error_frame
-from gateway.session.states import ClientEvent, Frame, Lane, Response, Setup, Turn
+from gateway.session.states import WOULD, ClientEvent, Frame, Lane, Response, Setup, Turn
 from gateway.wire.frame import Json, decode, encode
 from gateway.wire.texts import walk
 from guardrails.errors import VaultError
@@ -37,6 +37,7 @@ class Inbound:
         self._sent: dict[int, tuple[Lane, Response | None]] = {}
         self.model = model
         self.provider_model: str | None = None
+        self.deployment: str | None = None
         self.pending: dict[int, Turn] = {}
 
     @property
@@ -69,7 +70,7 @@ class Inbound:
     def not_examined(self, turn: Turn, error: GatewayError) -> None:
         """Detection failed for a turn: it is refused; a policy that only observes lets it pass, and says so."""
         if self._setup.policy.mode == "observe":
-            turn.findings, turn.texts, turn.unexamined = (), (), str(error)
+            turn.findings, turn.texts, turn.observed = (), (), f"{WOULD}{error}"
         else:
             turn.refusal = error
 
@@ -150,7 +151,8 @@ class Inbound:
         else:
             effects.append(Recall(turn.ticket, turn.continues))
         if turn.texts:
-            effects.append(Detect(turn.ticket, [text.text for text in turn.texts]))
+            turn.question = question(turn.frame, turn.texts)
+            effects.append(Detect(turn.ticket, turn.question.asked))
         else:
             turn.findings = ()
         return effects
@@ -161,15 +163,16 @@ class Inbound:
         if turn.event == "response.create" and self.provider_model is not None:
             _write_model(frame, self.provider_model)
         decision: Decision = "forwarded"
-        if turn.found:
+        if turn.found or turn.observed is not None:
             decision = "observed" if self._setup.policy.mode == "observe" else "masked"
-        row = self._row(turn, decision, now, reason=turn.unexamined)
+        row = self._row(turn, decision, now, reason=turn.observed)
         effects: list[Effect] = [Record(turn.ticket, row), ToUpstream(turn.ticket, encode(frame))]
         response: Response | None = None
         if turn.event == "response.create":
             response = Response(turn.ticket, turn.number, known, now, turn.continues)
             response.json_text = _wants_json(frame)
             response.rewritten = turn.rewritten or self.provider_model not in (None, self.model)
+            response.model, response.deployment = self.model, self.deployment
         elif turn.continues is not None and known is not turn.inherited:
             effects.append(Remember(turn.continues, known))
             self._steer(turn.continues, known)
@@ -203,6 +206,7 @@ class Inbound:
             response=_identifier(turn, "response_id", turn.continues),
             model_asked=turn.model_asked,
             model_used=self.model,
+            deployment=self.deployment,
             reason=reason,
             findings=tuple(turn.found),
             attachments=len(turn.walk.attachments),
@@ -232,7 +236,7 @@ def _event(frame: Json) -> Frame:
 
 def _identifier(turn: Turn, place: str, name: str | None) -> Identifier | None:
     """A name of the client's as it may be recorded: only when it was examined and nothing was found in it."""
-    if name is None or turn.findings is None or turn.unexamined is not None:
+    if name is None or turn.findings is None or len(turn.texts) != len(turn.findings) or not turn.texts:
         return None
     if any(found.place.endswith(place) for found in turn.found):
         return None

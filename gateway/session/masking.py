@@ -8,9 +8,11 @@ from typing import Final
 
 from gateway.audit.record import Found
 from gateway.errors import Refused
-from gateway.session.states import Findings, Setup, Turn
+from gateway.session.states import WOULD, Findings, Frame, Setup, Turn
+from gateway.wire.neighbours import neighbours
 from gateway.wire.schema import Kind
 from gateway.wire.texts import Text, Walk
+from guardrails.joining import Question
 from guardrails.redact import Outcome
 from guardrails.vault import Restorable
 
@@ -21,6 +23,11 @@ BARE: Final = frozenset({Kind.NAME, Kind.ID})
 def masked_texts(walk: Walk) -> Sequence[Text]:
     """The texts of a client's frame that are examined. The model is not: the session itself has written it."""
     return [text for text in walk.texts if text.kind is not Kind.MODEL or text.is_key]
+
+
+def question(frame: Frame, texts: Sequence[Text], *, items_apart: bool = False) -> Question:
+    """What to ask detection about some texts of a frame: the texts, and their ends together with their neighbours'."""
+    return Question([text.text for text in texts], neighbours(frame, texts, items_apart=items_apart))
 
 
 def mask_turn(setup: Setup, turn: Turn) -> Restorable:
@@ -46,6 +53,10 @@ def mask_turn(setup: Setup, turn: Turn) -> Restorable:
         if keep_content:
             turn.content.setdefault(place, []).append(outcome.masked)
     if observe:
+        try:
+            _check(setup, turn, outcomes)
+        except Refused as exc:
+            turn.observed = f"{WOULD}{exc}"
         return inherited
     _check(setup, turn, outcomes)
     turn.walk.rewrite(lambda text: outcomes[id(text)].text if id(text) in outcomes else text.text)

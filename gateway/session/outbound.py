@@ -15,6 +15,7 @@ from gateway.session.restoring import Restoring
 from gateway.session.states import Findings, Frame, Lane, Outgoing, Response, Setup, usage_of
 from gateway.wire.events import Class, Event, event
 from gateway.wire.frame import DEFAULT_DEPTH, Json, encode, loads
+from gateway.wire.texts import Walk
 
 _KEEPALIVE: Final = "keepalive"
 _MODEL_HEADERS: Final = frozenset({"openai-model", "x-openai-model"})
@@ -64,14 +65,14 @@ class Outbound:
         row = event(name)
         lane = self._lanes.of_provider(frame)
         active = lane.active
-        if row.cls is Class.DELTA and active is not None and not self._masks and not active.muted:
+        if row.cls is Class.DELTA and active is not None and not (self._masks or active.muted or lane.out):
             # By far the most events of a stream: nothing of what follows can concern them.
             return [ToClient(new) for new in self._restoring.frames(active, row, frame, data)]
         data = self._mend(lane, row, frame, data)
         response, effects = self._respond(lane, row, frame)
         if response is not None and response.muted:
             return effects + self._after(lane, response, row, frame, now)
-        if self._masks or (self._watches and row.cls is Class.TERMINAL):
+        if self._masks or lane.out or (self._watches and row.cls is Class.TERMINAL):
             return effects + self._queue(lane, response, row, frame, data, now)
         if response is None:
             effects.append(ToClient(self._restoring.whole(lane.known(None), frame, data)))
@@ -97,7 +98,7 @@ class Outbound:
         waiting = self._jobs.pop(ticket, None)
         if waiting is None:
             return []
-        waiting.findings = findings
+        waiting.findings = waiting.question.answer(findings)
         if waiting.response is not None:
             waiting.response.detection += seconds
         return self._drain(waiting.lane, now)
@@ -191,6 +192,8 @@ class Outbound:
             last.id if last is not None else None,
             json_text=last is not None and last.json_text,
             rewritten=last is not None and last.rewritten,
+            model=last.model if last is not None else None,
+            deployment=last.deployment if last is not None else None,
         )
 
     def _queue(
@@ -199,8 +202,9 @@ class Outbound:
         """Have an event examined before it may go, in the order of its lane."""
         if self._masks and self._replay.drops(response, row, frame):
             return []
-        found, texts = self._replay.texts(frame)
-        waiting = Outgoing(self._lanes.ticket(), lane, response, row, frame, data, texts, found)
+        found, texts = self._replay.texts(frame) if self._masks or row.cls is Class.TERMINAL else (Walk(), ())
+        asked = self._replay.question(frame, texts)
+        waiting = Outgoing(self._lanes.ticket(), lane, response, row, frame, data, texts, found, asked)
         if len(lane.out) >= _MAX_WAITING:
             waiting.failure = UpstreamError("The provider sends faster than its answers can be examined.")
         lane.out.append(waiting)
@@ -209,7 +213,7 @@ class Outbound:
         if waiting.ready:
             return self._drain(lane, now)
         self._jobs[waiting.ticket] = waiting
-        return [Detect(waiting.ticket, [text.text for text in texts])]
+        return [Detect(waiting.ticket, asked.asked)]
 
     def _drain(self, lane: Lane, now: float) -> list[Effect]:
         """Send the events at the head of a lane that were examined."""
@@ -223,12 +227,11 @@ class Outbound:
         if response is not None and response.muted:
             return self._after(lane, response, row, frame, now)
         try:
-            if waiting.failure is not None and not self._watches:
-                raise waiting.failure
-            sent: list[ToClient] = []
+            sent = [ToClient(waiting.data)] if self._watches else []
             if self._watches:
                 self._replay.note(waiting)
-                sent.append(ToClient(waiting.data))
+            elif waiting.failure is not None:
+                raise waiting.failure
             else:
                 sent += (ToClient(new) for new in self._replay.frames(waiting))
         except GatewayError as exc:
@@ -253,7 +256,7 @@ class Outbound:
         decision: Decision = "forwarded"
         if response.found:
             decision = "observed" if self._observes else "masked"
-        reason = None if row.cls is Class.TERMINAL else "The provider answered with an error."
+        reason = response.observed if row.cls is Class.TERMINAL else "The provider answered with an error."
         record = Record(response.ticket, self._row(lane, response, decision, now, reason=reason, frame=frame))
         return [*stopped, record, *(ToClient(one.data, response.ticket) for one in sent)]
 
@@ -337,6 +340,8 @@ class Outbound:
             decision,
             lane=lane.shown,
             response=_identifier(response.id),
+            model_used=response.model,
+            deployment=response.deployment,
             reason=reason,
             findings=tuple(response.found),
             detection=response.detection,

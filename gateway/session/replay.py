@@ -7,22 +7,30 @@ nobody listed is masked like any text. Where nothing can be examined (sound, pic
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Final
 
 from gateway.audit.record import Found
 from gateway.errors import Refused
+from gateway.session.masking import question
 from gateway.session.restoring import Restoring, is_json
-from gateway.session.states import Frame, Outgoing, Response, Setup
+from gateway.session.states import WOULD, Frame, Outgoing, Response, Setup
 from gateway.wire.events import Class, Event
 from gateway.wire.frame import Json, encode
 from gateway.wire.schema import Kind
 from gateway.wire.synth import item_events
 from gateway.wire.texts import Text, Walk, walk
+from guardrails.joining import Question
+from guardrails.redact import Outcome
 
 _DROPPED: Final = frozenset({Class.DELTA, Class.DONE, Class.PART, Class.ANNOTATION, Class.ITEM_ADDED, Class.BLOB})
+_RECORDED: Final = frozenset({Class.ITEM_DONE, Class.TERMINAL})
 _ANSWER: Final = ("response.output", "response.error")
+_OUTPUT: Final = re.compile(r"response\.output\[([0-9]+)\]")
+_MAX_INDEX: Final = 10_000
+"""No response has so many items; a larger number could be somebody's, and is not recorded."""
 _MAX_ASIDES: Final = 32
 """Lifecycle events kept for one item until it is complete; real items have at most four."""
 
@@ -55,8 +63,16 @@ class Replay:
         found = walk(frame, secrets=True)
         return found, [text for text in found.texts if text.text]
 
+    def question(self, frame: Frame, texts: Sequence[Text]) -> Question:
+        """What to ask detection about them. An item that went out by itself must look the same at the end."""
+        return question(frame, texts, items_apart=not self._suppress)
+
     def note(self, waiting: Outgoing) -> None:
-        """Note what masking would find in an event, and leave it as it is."""
+        """Note what masking would find in an event, or why nobody can say, and leave it as it is."""
+        if waiting.failure is not None:
+            if waiting.response is not None:
+                waiting.response.observed = f"{WOULD}{waiting.failure}"
+            return
         try:
             self._outcomes(waiting)
         except Refused:
@@ -111,32 +127,34 @@ class Replay:
         known = waiting.lane.known(response)
         json_text = response is not None and response.json_text
         new: dict[int, str] = {}
-        found: list[Found] = []
+        blocked: set[str] = set()
         for text, spans in zip(waiting.texts, waiting.findings or (), strict=True):
             restore = self._restoring.allows(text)
             escape = is_json(text, json_text=json_text)
             outcome = self._setup.masker.output(text.text, spans, known, escape=escape, restore=restore)
             new[id(text)] = outcome.text
-            found += (Found(applied, text.place) for applied in outcome.applied)
-            if response is not None and waiting.row.cls is Class.TERMINAL and self._keeps_content:
-                place = text.place
-                if place.startswith(_ANSWER) and text.kind is not Kind.SECRET:
-                    response.content.setdefault(place, []).append(outcome.masked)
-        self._note(waiting, found)
+            blocks = [applied.entity for applied in outcome.applied if applied.action == "block"]
+            blocked.update(blocks)
+            if response is not None and (blocks or waiting.row.cls in _RECORDED):
+                self._note(waiting, response, text, outcome)
+        if blocked:
+            entities = ", ".join(sorted(blocked))
+            raise Refused(f"Policy {self._setup.policy.name} does not let {entities} through in an answer.")
         return new
 
-    @property
-    def _keeps_content(self) -> bool:
-        return self._setup.policy.audit.content == "masked"
-
-    def _note(self, waiting: Outgoing, found: list[Found]) -> None:
-        """Keep the findings of what the client gets: the items and the final event, not the same ones twice."""
-        blocked = sorted({one.applied.entity for one in found if one.applied.action == "block"})
-        response = waiting.response
-        if response is not None and (waiting.row.cls is Class.TERMINAL or blocked):
-            response.found += found
-        if blocked:
-            raise Refused(f"Policy {self._setup.policy.name} does not let {', '.join(blocked)} through in an answer.")
+    def _note(self, waiting: Outgoing, response: Response, text: Text, outcome: Outcome) -> None:
+        """Keep for the record what the client gets: the items and the final event, not the same ones twice."""
+        keeps = self._setup.policy.audit.content == "masked"
+        if not (keeps or outcome.applied):
+            return
+        place, index = text.place, waiting.frame.get("output_index")
+        if waiting.row.cls is Class.ITEM_DONE and isinstance(index, int) and 0 <= index < _MAX_INDEX:
+            place = f"response.output[{index}]{place.removeprefix('item')}"
+        elif (item := _OUTPUT.match(place)) is not None and int(item[1]) in response.delivered:
+            return
+        response.found += (Found(applied, place) for applied in outcome.applied)
+        if keeps and place.startswith(_ANSWER) and text.kind is not Kind.SECRET:
+            response.content.setdefault(place, []).append(outcome.masked)
 
     def _item(self, response: Response, frame: Frame, item: Json, index: Json) -> Iterator[Frame]:
         """The events that bring a whole item; what was said of it meanwhile comes after it is announced."""

@@ -57,7 +57,7 @@ class Session:
         """Detection answered; a late answer, to a ticket that is settled, is ignored."""
         turn = self._inbound.pending.get(ticket)
         if turn is not None:
-            turn.findings, turn.detection = findings, seconds
+            turn.findings, turn.detection = turn.question.answer(findings), seconds
             return self._advance(turn.lane, now)
         return self._outbound.detected(ticket, findings, seconds, now)
 
@@ -85,9 +85,10 @@ class Session:
         turn.refusal = error
         return self._advance(turn.lane, now)
 
-    def connected(self, model: str, provider_model: str, now: float) -> list[Effect]:
+    def connected(self, model: str, provider_model: str, now: float, *, deployment: str | None = None) -> list[Effect]:
         """The provider is connected, for `model`; `provider_model` is its own name for that."""
         self._connected, self._connecting = model, False
+        self._inbound.deployment = deployment
         self._inbound.provider_model = provider_model
         return self._advance_all(now)
 

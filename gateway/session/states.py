@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from gateway.audit.record import Found, Identifier, Usage, Who
 from gateway.errors import GatewayError
@@ -18,6 +18,7 @@ from gateway.wire.frame import Json
 from gateway.wire.schema import MAX_COUNT
 from gateway.wire.texts import Text, Walk
 from guardrails.findings import Finding
+from guardrails.joining import Question
 from guardrails.redact import Masked, Masker
 from guardrails.stream import RestoreStream
 from guardrails.vault import EMPTY, Restorable
@@ -61,6 +62,10 @@ class Setup:
     admit: Callable[[], bool] = lambda: True
 
 
+WOULD: Final = "enforce would refuse this: "
+"""How the reason of a row begins, when the policy only observes."""
+
+
 @dataclass(slots=True, eq=False)
 class Turn:
     """A frame of the client that is being examined."""
@@ -73,6 +78,7 @@ class Turn:
     started: float
     walk: Walk = field(default_factory=Walk)
     texts: Sequence[Text] = ()
+    question: Question = field(default_factory=lambda: Question(()))
     model_asked: str | None = None
     rewritten: bool = False
     continues: str | None = None
@@ -80,7 +86,7 @@ class Turn:
     inherited: Restorable | None = None
     detection: float = 0.0
     refusal: GatewayError | None = None
-    unexamined: str | None = None
+    observed: str | None = None
     found: list[Found] = field(default_factory=list)
     content: dict[str, list[Masked]] = field(default_factory=dict)
 
@@ -112,6 +118,8 @@ class Response:
     id: str | None = None
     json_text: bool = False
     rewritten: bool = False
+    model: str | None = None
+    deployment: str | None = None
     ended_steered: bool = False
     streams: dict[tuple[Json, ...], Streaming] = field(default_factory=dict)
     delivered: set[int] = field(default_factory=set)
@@ -123,6 +131,7 @@ class Response:
     found: list[Found] = field(default_factory=list)
     content: dict[str, list[Masked]] = field(default_factory=dict)
     detection: float = 0.0
+    observed: str | None = None
     muted: bool = False
     recorded: bool = False
 
@@ -139,6 +148,7 @@ class Outgoing:
     data: str
     texts: Sequence[Text]
     walk: Walk
+    question: Question
     findings: Findings | None = None
     failure: GatewayError | None = None
 

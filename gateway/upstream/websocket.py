@@ -33,6 +33,14 @@ class Endpoint:
     ca_file: Path | None = None
 
 
+class _Connect(connect):
+    """Dials where the configuration says, and nowhere else: a redirect would take the frames to another host."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Follow none."""
+        return exc
+
+
 class Upstream:
     """A connection to a provider. `close()` it at the end."""
 
@@ -86,7 +94,7 @@ async def dial(endpoint: Endpoint, headers: Mapping[str, str]) -> Upstream:
     """
     secure = _tls(endpoint) if endpoint.url.startswith("wss:") else None
     try:
-        socket = await connect(
+        socket = await _Connect(
             endpoint.url,
             additional_headers=dict(headers),
             user_agent_header=None,
@@ -117,8 +125,10 @@ def _tls(endpoint: Endpoint) -> ssl.SSLContext:
 
 
 def _refusal(status: int) -> str:
-    if status in (401, 403):
+    if status == 401:
         return "The provider refused the credentials."
+    if status in (403, 404):
+        return f"The provider refused the connection (HTTP {status}): the deployment's url or its key may be wrong."
     if status == 429:
         return "The provider has too many requests at the moment."
     return f"The provider refused the connection (HTTP {status})."

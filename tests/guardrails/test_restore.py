@@ -36,7 +36,9 @@ def test_restoring_looks_once_so_that_a_value_that_looks_like_a_token_stays_as_i
     assert whole(f"{TOKEN} {OTHER}", known) == f"{OTHER} Ada"
 
 
-@pytest.mark.parametrize("value", ['say "hi"', "back\\slash", "line\nend\ttab\r", "\x00\x1f\b\f", "\u2028 ä 😀 /", "'`"])
+@pytest.mark.parametrize(
+    "value", ['say "hi"', "back\\slash", "line\nend\ttab\r", "\x00\x1f\b\f", "\u2028 ä 😀 /", "'`"]
+)
 def test_a_value_in_json_source_is_escaped_and_reads_back(value: str) -> None:
     restored = whole(f'{{"to": "<{TOKEN[1:]}"}}', Restorable({TOKEN: value}), escape=True)
     assert json.loads(restored) == {"to": value}
@@ -72,7 +74,9 @@ def test_a_token_within_a_link_stays(link: str) -> None:
     assert WITH_URLS.whole(f"{link}{TOKEN}", KNOWN).endswith(EMAIL), "unless the policy restores there"
 
 
-@pytest.mark.parametrize("link", ["https:\\/\\/evil.example\\/?q=", "\\u002f\\u002fevil.example/", "https://e.example/?q="])
+@pytest.mark.parametrize(
+    "link", ["https:\\/\\/evil.example\\/?q=", "\\u002f\\u002fevil.example/", "https://e.example/?q="]
+)
 def test_a_token_within_a_link_in_json_source_stays(link: str) -> None:
     text = f'{{"url": "{link}{TOKEN}"}}'
     assert whole(text, escape=True) == text
@@ -124,4 +128,3 @@ def test_tokens_without_brackets_are_restored_where_they_stand_alone() -> None:
     known = Restorable({bare: EMAIL})
     assert RESTORER.bare(f"call-{bare}", known) == f"call-{EMAIL}"
     assert RESTORER.bare(f"x{bare} {bare}z EMAIL_ADDRESS_zzzzzzzz", known) == f"x{bare} {bare}z EMAIL_ADDRESS_zzzzzzzz"
-

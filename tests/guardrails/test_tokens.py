@@ -34,7 +34,9 @@ def test_entity_and_value_cannot_be_shifted_into_each_other() -> None:
     assert len(ids) == 3
 
 
-@pytest.mark.parametrize(("style", "opening", "closing"), [("angle", "<", ">"), ("square", "[", "]"), ("curly", "{", "}")])
+@pytest.mark.parametrize(
+    ("style", "opening", "closing"), [("angle", "<", ">"), ("square", "[", "]"), ("curly", "{", "}")]
+)
 def test_a_token_has_the_brackets_of_its_style_and_is_recognised(style: Style, opening: str, closing: str) -> None:
     token = make(style=style)
     assert re.fullmatch(re.escape(opening) + rf"EMAIL_ADDRESS_[a-z2-7]{{{ID_LENGTH}}}" + re.escape(closing), token)

@@ -25,17 +25,14 @@ WEIRD: Final = """
 """Values with anything in them: quotes, line ends, backslashes, and what looks like the token of another value."""
 
 
-def conversation(*values: str, urls: bool = False, rest: str = "", wire: Wire | None = None, **lane: Any) -> Wire:
+def conversation(*values: str, urls: bool = False, mask: str = "off", wire: Wire | None = None, **lane: Any) -> Wire:
     """A client that has sent some values, and a response that has begun."""
     if wire is None:
-        of = policy(f"output: {{restore_in: {{urls: {str(urls).lower()}}}}}\n{rest}", detect=_DETECT)
-        wire = Wire(of)
+        output = f"output: {{mask: {mask}, restore_in: {{urls: {str(urls).lower()}}}}}\n"
+        wire = Wire(policy(output, modules=WEIRD))
     wire.create([{"type": "message", "role": "user", "content": value} for value in values], **lane)
     wire.begin(f"resp_{lane.get('stream_id', 'main')}", **lane)
     return wire
-
-
-_DETECT: Final = f"  fold: false\n  decode: []\n  modules:{WEIRD}#"
 
 
 def tokens(wire: Wire, *values: str) -> list[str]:
@@ -258,9 +255,7 @@ class Received:
         return self.pieces
 
 
-def received(
-    frames: Iterable[Frame], sources: Sequence[Source], lane: str | None = None
-) -> list[list[Received]]:
+def received(frames: Iterable[Frame], sources: Sequence[Source], lane: str | None = None) -> list[list[Received]]:
     """What became of each text of each item of one lane."""
     got = [[Received() for _ in source.texts] for source in sources]
     for frame in frames:

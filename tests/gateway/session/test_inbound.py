@@ -131,7 +131,9 @@ def test_logprobs_of_earlier_answers_are_emptied() -> None:
 @pytest.mark.parametrize("kind", ["response.steer", "response.inject"])
 def test_steering_and_injecting_are_masked_and_carry_no_model(kind: str) -> None:
     wire = Wire()
-    (sent,) = wire.client({"type": kind, "response_id": "resp_1", "input": [{"role": "user", "content": f"to {EMAIL}"}]})
+    (sent,) = wire.client(
+        {"type": kind, "response_id": "resp_1", "input": [{"role": "user", "content": f"to {EMAIL}"}]}
+    )
     assert EMAIL not in wire.raw_up[0]
     assert "model" not in sent
     assert wire.rows[0].event == kind
@@ -292,7 +294,10 @@ def test_a_blocked_entity_stops_the_message_and_names_the_entity_only() -> None:
     assert error["message"] == "Policy test does not allow sending US_SSN."
     row = wire.rows[0]
     assert row.decision == "blocked"
-    assert [(f.applied.entity, f.applied.action) for f in row.findings] == [("US_SSN", "block"), ("EMAIL_ADDRESS", "mask")]
+    assert [(f.applied.entity, f.applied.action) for f in row.findings] == [
+        ("US_SSN", "block"),
+        ("EMAIL_ADDRESS", "mask"),
+    ]
     assert SSN not in json.dumps(row.as_json())
 
 

@@ -63,7 +63,7 @@ def test_a_response_ends_with_its_row_and_then_its_last_event(of: Any, how: str)
     (row,) = rows(wire)
     assert (row.turn, row.event, row.decision, row.reason) == (1, "response", "forwarded", None)
     assert (row.lane.text, row.response.text, row.duration) == ("lane-1", "resp_1", 2.5)
-    assert row.model_used is None
+    assert row.model_used == "gpt-5.1"
 
 
 def test_a_row_has_the_usage_that_the_provider_counted() -> None:

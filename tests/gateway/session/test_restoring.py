@@ -278,7 +278,11 @@ def test_names_without_brackets_are_restored() -> None:
 
 @pytest.mark.parametrize(
     ("where", "in_text", "in_tools"),
-    [("text: false", False, True), ("tool_arguments: false", True, False), ("text: false, tool_arguments: false", False, False)],
+    [
+        ("text: false", False, True),
+        ("tool_arguments: false", True, False),
+        ("text: false, tool_arguments: false", False, False),
+    ],
 )
 def test_the_policy_says_where_values_come_back(where: str, in_text: bool, in_tools: bool) -> None:
     of = policy(f"output: {{restore_in: {{{where}}}}}\n")

@@ -153,7 +153,9 @@ def test_an_escaped_text_stands_in_the_quotes_of_a_json_string(text: str) -> Non
     assert json.loads(f'"{escape(text)}"') == text
 
 
-@pytest.mark.parametrize(("number", "text"), [(5, "5"), (-5, "-5"), (1.5, "1.5"), (4111111111111111, "4111111111111111")])
+@pytest.mark.parametrize(
+    ("number", "text"), [(5, "5"), (-5, "-5"), (1.5, "1.5"), (4111111111111111, "4111111111111111")]
+)
 def test_a_number_is_scanned_as_it_stands_in_a_frame(number: float, text: str) -> None:
     assert number_text(number) == text
     assert encode(number) == text

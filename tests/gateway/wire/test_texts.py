@@ -279,6 +279,8 @@ def test_any_json_can_be_walked(frame: Any) -> None:
 
 def test_a_position_tells_texts_of_a_lane_apart() -> None:
     base = {"item_id": "m", "output_index": 0, "content_index": 0}
-    others = [{**base, key: 1} for key in ("item_id", "output_index", "content_index", "summary_index", "command_index")]
+    others = [
+        {**base, key: 1} for key in ("item_id", "output_index", "content_index", "summary_index", "command_index")
+    ]
     assert len({position(frame) for frame in (base, {}, *others)}) == 7
     assert position({**base, "delta": "a"}) == position({**base, "delta": "b"})
