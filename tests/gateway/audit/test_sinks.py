@@ -160,6 +160,7 @@ def test_a_file_that_cannot_be_made_again_fails_the_row_and_writes_into_no_other
             os.close(file)
     assert not sink.ready()
     path.parent.unlink()
+    path.parent.mkdir()
     sink.write(row(2))
     assert turns(path) == [2]
     assert sink.ready()
