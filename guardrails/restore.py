@@ -6,15 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from guardrails.links import LOOK_BACK, in_link
 from guardrails.tokens import IN_NAME, Grammar, entity_of
 from guardrails.vault import Restorable
-
-LOOK_BACK: Final = 8192
-"""Characters before a token that decide whether it stands in a URL. A longer run without a space counts as one."""
-
-_BREAKS: Final = (" ", "\n", "\t", "\r", '"', "'", "`", "\u3000")
-_ESCAPED_BREAKS: Final = ("\\n", "\\t", "\\r")
-_LINK: Final = re.compile(r"https?:|ftp:|wss?:|(?:\\?/|\\u002f|\\){2}|\]\(|www\.", re.IGNORECASE)
 
 
 class Restorer:
@@ -33,7 +27,7 @@ class Restorer:
         value = known.values.get(token)
         if value is None or not self._restores(entity_of(token)):
             return token
-        if not self.urls and self._in_url(before, escape=escape):
+        if not self.urls and in_link(before, self.grammar.pattern, json_source=escape):
             return token
         return _escape(value) if escape else value
 
@@ -71,16 +65,6 @@ class Restorer:
         before = match.string[: match.start() + start]
         return run[:start] + self.one(run[start:], before, known, escape=False)
 
-    def _in_url(self, before: str, *, escape: bool) -> bool:
-        """Whether what stands before a token, back to the last space or quote, makes it a part of a link."""
-        window = before[-LOOK_BACK:]
-        start = max(map(window.rfind, _BREAKS))
-        if escape:
-            start = max(start, *(_escaped_break(window, pair) for pair in _ESCAPED_BREAKS))
-        if start < 0 and len(before) >= LOOK_BACK:
-            return True
-        return _LINK.search(window, start + 1) is not None
-
 
 def is_escaped(text: str, at: int) -> bool:
     """Whether what stands in JSON source is the second half of an escape: after an odd number of backslashes."""
@@ -88,12 +72,6 @@ def is_escaped(text: str, at: int) -> bool:
     while before and text[before - 1] == "\\":
         before -= 1
     return (at - before) % 2 == 1
-
-
-def _escaped_break(window: str, pair: str) -> int:
-    """Where the last `\\n` of JSON source is, or -1. After another backslash it is no line end but two characters."""
-    at = window.rfind(pair)
-    return at + 1 if at > 0 and window[at - 1] != "\\" else -1
 
 
 def _escape(value: str) -> str:

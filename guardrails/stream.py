@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from guardrails.restore import LOOK_BACK, Restorer, is_escaped
+from guardrails.links import LOOK_BACK
+from guardrails.restore import Restorer, is_escaped
 from guardrails.tokens import MAX_ENTITY, MAX_ID_LENGTH
 from guardrails.vault import Restorable
 
