@@ -28,7 +28,7 @@ _WEBSOCKET_ONLY: Final = (
 )
 
 
-def create_app(settings: Settings, *, workers: int = 1) -> Starlette:
+def create_app(settings: Settings, *, workers: int = 2) -> Starlette:
     """The gateway as an ASGI application, for a server that has WebSockets.
 
     `workers` is the number of processes for detection; they start with the application, which takes seconds.
@@ -58,7 +58,7 @@ def create_app(settings: Settings, *, workers: int = 1) -> Starlette:
             gateway.sink.close()
 
     paths = _Paths(gateway)
-    return Starlette(
+    app = Starlette(
         routes=[
             WebSocketRoute("/v1/responses", _Socket(gateway)),
             Route("/v1/responses", paths.post_response, methods=["POST"]),
@@ -67,8 +67,12 @@ def create_app(settings: Settings, *, workers: int = 1) -> Starlette:
             Route("/healthz", paths.healthz, methods=["GET"]),
             Route("/readyz", paths.readyz, methods=["GET"]),
         ],
+        exception_handlers={404: paths.nothing, 405: paths.nothing},
         lifespan=lifespan,
     )
+    # A redirect would name the host that the request says it came to.
+    app.router.redirect_slashes = False
+    return app
 
 
 class _Socket:
@@ -118,6 +122,10 @@ class _Paths:
         """Texts can be examined and rows written."""
         state = {"detection": self._gateway.pool.ready, "audit": self._gateway.sink.ready(), "vault": True}
         return JSONResponse(state, 200 if all(state.values()) else 503)
+
+    async def nothing(self, request: Request, exc: Exception) -> Response:  # as above
+        """Any other path, and any other method of these."""
+        return JSONResponse(error_body("There is nothing here.", "not_found"), 404)
 
 
 def _model(name: str) -> dict[str, object]:

@@ -56,7 +56,7 @@ def serve(
     model: Annotated[str | None, typer.Option(help="Without a file: the model callers may use.")] = None,
     policy: Annotated[str | None, typer.Option(help="Without a file: a built-in policy, or a path; default.")] = None,
     port: Annotated[int | None, typer.Option(help="Without a file: the port on 127.0.0.1; 8080.")] = None,
-    workers: Annotated[int, typer.Option(min=0, help="Processes for detection; 0 examines everything inline.")] = 1,
+    workers: Annotated[int, typer.Option(min=0, help="Processes for detection; 0 examines everything inline.")] = 2,
 ) -> None:
     """Run the gateway; prints one line with its URL when it is ready."""
     from gateway.serve import run, settings_for

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import secrets
@@ -10,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 from urllib.parse import parse_qs
+from weakref import WeakValueDictionary
 
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
@@ -29,7 +31,7 @@ from gateway.session.states import Bounds, Setup
 from gateway.upstream.websocket import Endpoint, Upstream, dial
 from gateway.wire.frame import encode
 from guardrails.cache import FindingsCache
-from guardrails.errors import GuardrailError
+from guardrails.errors import DetectionTimeout, GuardrailError
 from guardrails.findings import Finding
 from guardrails.pool import DetectionPool
 from guardrails.redact import Masker
@@ -52,6 +54,7 @@ class Gateway:
     sink: FileSink
     cache: FindingsCache = field(default_factory=FindingsCache)
     open: Counter[str] = field(default_factory=Counter)
+    asking: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     turns: MovingWindowRateLimiter = field(default_factory=lambda: MovingWindowRateLimiter(MemoryStorage()))
 
 
@@ -72,6 +75,7 @@ class _CachedDetection:
         self._cache = gateway.cache
         self._policy = policy
         self._tenant = tenant
+        self._lock = gateway.asking.setdefault(tenant, asyncio.Lock())
 
     def inline(self, texts: Sequence[str]) -> _Findings | None:
         """See `gateway.runner.Detection`."""
@@ -84,8 +88,24 @@ class _CachedDetection:
         """See `gateway.runner.Detection`."""
         found = [self._cache.get(self._policy.digest, self._tenant, text) for text in texts]
         unseen = [text for text, known in zip(texts, found, strict=True) if known is None]
-        fresh = await self._pool.detect(self._policy, unseen) if unseen else []
+        fresh = await self._in_turn(unseen) if unseen else []
         return self._merge(texts, found, fresh)
+
+    async def _in_turn(self, texts: Sequence[str]) -> _Findings:
+        """Ask the pool, one question of a tenant at a time: whoever floods it waits for himself."""
+        try:
+            async with asyncio.timeout(self._policy.detect.budget):
+                await self._lock.acquire()
+        except TimeoutError:
+            waited = True
+        else:
+            waited = False
+        if waited:
+            raise DetectionTimeout("too much of this key waits to be examined")
+        try:
+            return await self._pool.detect(self._policy, texts)
+        finally:
+            self._lock.release()
 
     def _merge(self, texts: Sequence[str], found: Sequence[Sequence[Finding] | None], fresh: _Findings) -> _Findings:
         new = iter(fresh)
@@ -209,15 +229,20 @@ class _Connection:
         """
         model = asked or self._caller.key.key.models[0]
         first: tuple[str, Dialled] | None = None
-        down: RawHeaders = []
         try:
             upstream, dialled = await self._dial(model)
         except UpstreamError:
-            pass
+            await send({"type": "websocket.accept", "headers": []})
         else:
             first = (model, dialled)
-            down = await self._downward(upstream.headers, model_kept=asked is not None and asked == dialled.model)
-        await send({"type": "websocket.accept", "headers": down})
+            accepted = False
+            try:
+                down = await self._downward(upstream.headers, model_kept=asked is not None and asked == dialled.model)
+                await send({"type": "websocket.accept", "headers": down})
+                accepted = True
+            finally:
+                if not accepted:  # the client may have left meanwhile
+                    await upstream.close()
         session = Session(self._setup(), model=asked)
         around = Surroundings(
             self._redial,

@@ -51,7 +51,7 @@ def mask_text(policy: str, text: str, *, as_json: bool) -> None:
         sys.stdout.write(encode(_result(masked, found)) + "\n")
         return
     console = Console(soft_wrap=True, highlight=False)
-    console.print(masked, markup=False)
+    sys.stdout.write(f"{masked}\n")  # rich would make an emoji of `:+1:`, and drop control characters
     table = Table("entity", "start", "end", "score", "module", "action")
     for one in found:
         action = "block" if one.entity in mask.blocked else "mask"

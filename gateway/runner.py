@@ -20,6 +20,7 @@ from gateway.errors import AuditError, GatewayError, NotExamined, Refused, Upstr
 from gateway.session.effects import (
     Connect,
     Detect,
+    Disconnect,
     Effect,
     Recall,
     Record,
@@ -35,6 +36,10 @@ from guardrails.findings import Finding
 from guardrails.vault import Restorable, Vault, WrongTenant
 
 _INBOX: Final = 64
+_BYTES: Final = 4 * 1024 * 1024
+"""Bytes of messages that wait in the inbox; one larger message may wait alone."""
+_EXAMINING: Final = 8
+"""Questions to detection at a time: what a side sends beyond them stays with it until they are answered."""
 _IDLE: Final = 0
 """Where the idle watch stands among the timers; tickets begin at 1."""
 _NORMAL: Final = 1000
@@ -119,7 +124,10 @@ class Runner:
         self._session: Final = session
         self._client: Final = client
         self._around: Final = around
-        self._inbox: Final[asyncio.Queue[Event | None]] = asyncio.Queue(_INBOX)
+        self._inbox: Final[asyncio.Queue[tuple[Event | None, int]]] = asyncio.Queue(_INBOX)
+        self._room: Final = asyncio.Event()
+        self._held = 0
+        self._examining = 0
         self._due: Final[deque[int]] = deque()
         self._timers: Final[dict[int, asyncio.TimerHandle]] = {}
         self._provider: Provider | None = None
@@ -153,18 +161,39 @@ class Runner:
 
     async def _loop(self) -> None:
         self._watch()
-        while (event := await self._inbox.get()) is not None:
+        self._make_room(0)
+        while True:
+            event, size = await self._inbox.get()
+            if event is None:
+                return
             now = self._active = time.monotonic()
             await self._perform(event(now))
+            self._make_room(size)
             while self._due:
                 await self._perform(self._session.timer(self._due.popleft(), time.monotonic()))
+
+    def _make_room(self, size: int) -> None:
+        """A message was dealt with. The readers go on while neither its bytes nor its examination pile up."""
+        self._held -= size
+        if self._held <= _BYTES and self._examining < _EXAMINING:
+            self._room.set()
+        else:
+            self._room.clear()
+
+    async def _put(self, event: Event | None, size: int = 0) -> None:
+        if size:
+            await self._room.wait()
+            self._held += size
+            if self._held > _BYTES:
+                self._room.clear()
+        await self._inbox.put((event, size))
 
     def _watch(self) -> None:
         """Look again when the connection could have been idle for too long, and end it if it was."""
         left = self._active + self._around.idle - time.monotonic()
         if left <= 0 and self._session.idle and self._inbox.empty():
             self._close = (_GOING_AWAY, "idle")
-            self._inbox.put_nowait(None)
+            self._inbox.put_nowait((None, 0))
             return
         again = left if left > 0 else self._around.idle
         self._timers[_IDLE] = asyncio.get_running_loop().call_later(again, self._watch)
@@ -203,6 +232,8 @@ class Runner:
                 await self._remember(response_id, values)
             case Connect(model):
                 self._spawn(self._connect(model))
+            case Disconnect():
+                self._detach()
             case StartTimer() | StopTimer():
                 self._set_timer(effect)
             case _:
@@ -229,19 +260,24 @@ class Runner:
         except GuardrailError as exc:
             return self._session.detection_failed(effect.ticket, _examined(exc), time.monotonic())
         if findings is None:
+            self._examining += 1
+            self._make_room(0)
             self._spawn(self._detect_elsewhere(effect, started))
             return []
         now = time.monotonic()
         return self._session.detected(effect.ticket, findings, now - started, now)
 
     async def _detect_elsewhere(self, effect: Detect, started: float) -> None:
+        answer: Event
         try:
             findings = await self._around.detection.detect(effect.texts)
         except GuardrailError as exc:
-            await self._inbox.put(partial(self._session.detection_failed, effect.ticket, _examined(exc)))
-            return
-        seconds = time.monotonic() - started
-        await self._inbox.put(partial(self._session.detected, effect.ticket, findings, seconds))
+            answer = partial(self._session.detection_failed, effect.ticket, _examined(exc))
+        else:
+            answer = partial(self._session.detected, effect.ticket, findings, time.monotonic() - started)
+        self._examining -= 1
+        self._make_room(0)
+        await self._put(answer)
 
     async def _recall(self, ticket: int, response_id: str) -> list[Effect]:
         try:
@@ -262,20 +298,25 @@ class Runner:
         try:
             dialled = await self._around.dial(model)
         except UpstreamError as exc:
-            await self._inbox.put(partial(self._session.connect_failed, exc))
+            await self._put(partial(self._session.connect_failed, exc))
             return
         self._open.add(dialled.provider)
-        await self._inbox.put(partial(self._arrived, model, dialled))
+        await self._put(partial(self._arrived, model, dialled))
 
     def _arrived(self, model: str, dialled: Dialled, now: float) -> list[Effect]:
         """A new connection takes the place of the one before, in the same step in which the session learns of it."""
+        self._detach()
+        self._attach(dialled.provider)
+        return self._connected(model, dialled, now)
+
+    def _detach(self) -> None:
+        """Leave the provider: what it has sent and nobody has looked at yet is not looked at any more."""
         reading, before = self._reading, self._provider
+        self._reading = self._provider = None
         if reading is not None:
             reading.cancel()
         if before is not None:
             self._spawn(self._drop(before))
-        self._attach(dialled.provider)
-        return self._connected(model, dialled, now)
 
     def _connected(self, model: str, dialled: Dialled, now: float) -> list[Effect]:
         return self._session.connected(model, dialled.model, now, deployment=dialled.deployment)
@@ -293,17 +334,20 @@ class Runner:
 
     async def _read_client(self) -> None:
         while (data := await self._client.receive()) is not None:
-            await self._inbox.put(partial(self._session.client_frame, data))
-        await self._inbox.put(None)
+            await self._put(partial(self._session.client_frame, data), len(data) + 1)
+        await self._put(None)
 
     async def _read_provider(self, provider: Provider) -> None:
         while True:
             try:
                 data = await provider.receive()
             except UpstreamError as exc:
-                await self._inbox.put(partial(self._left, provider, exc))
+                await self._put(partial(self._left, provider, exc))
                 return
-            await self._inbox.put(partial(self._session.upstream_frame, data))
+            await self._put(partial(self._received, provider, data), len(data) + 1)
+
+    def _received(self, provider: Provider, data: str, now: float) -> list[Effect]:
+        return self._session.upstream_frame(data, now) if provider is self._provider else []
 
     def _left(self, provider: Provider, error: GatewayError, now: float) -> list[Effect]:
         """The provider closed; nothing, when another one has taken its place meanwhile."""
@@ -318,7 +362,7 @@ class Runner:
         self._timers.pop(ticket, None)
         self._due.append(ticket)
         if self._inbox.empty():
-            self._inbox.put_nowait(lambda _: [])
+            self._inbox.put_nowait((lambda _: [], 0))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         if self._tasks is None:

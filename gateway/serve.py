@@ -46,7 +46,8 @@ def settings_for(
         return resolve(load_config(config), os.environ)
     if upstream is None or model is None:
         raise GatewayError("--upstream needs --model NAME: the model callers may use.")
-    quick, secret = quick_config(upstream, model, policy=policy or "default", port=port or _PORT, environ=os.environ)
+    port = _PORT if port is None else port
+    quick, secret = quick_config(upstream, model, policy=policy or "default", port=port, environ=os.environ)
     typer.echo(f"key (shown once): {secret}")
     return resolve(quick, os.environ)
 

@@ -120,11 +120,18 @@ class Masker:
         return self._resolved(text, findings, Direction.INPUT, ())
 
     def output(
-        self, text: str, findings: Iterable[Finding], known: Restorable, *, escape: bool, restore: bool
+        self,
+        text: str,
+        findings: Iterable[Finding],
+        known: Restorable,
+        *,
+        escape: bool,
+        restore: bool,
+        bare: bool = False,
     ) -> Outcome:
         """Mask a text on its way to the client, restoring the client's own values where `restore` allows it.
 
-        `escape` when the text is JSON source.
+        `escape` when the text is JSON source; `bare` when it is a name or an id, whose tokens have no brackets.
         """
         restore = restore and self._policy.output.mask != "all"
         spans = [(m.start(), m.end()) for m in self._grammar.pattern.finditer(text) if m[0] in known.values]
@@ -150,7 +157,7 @@ class Masker:
             done = finding.end
         rest = text[done:]
         new = "".join((*pieces, rest))
-        if restore and known.has_bare and not applied:
+        if bare and restore and not applied:
             new = self.restorer.bare(new, known)
         return Outcome(new, Masked("".join((*kept, rest)), made_by=_MAKER), tuple(applied))
 

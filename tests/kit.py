@@ -17,6 +17,7 @@ from gateway.errors import AuditError, GatewayError, NotExamined, UpstreamError
 from gateway.session.effects import (
     Connect,
     Detect,
+    Disconnect,
     Effect,
     Recall,
     Record,
@@ -103,6 +104,7 @@ class Wire:
         self.timers: dict[int, float] = {}
         self.questions: deque[Detect] = deque()
         self.now = 0.0
+        self.disconnected = 0
 
     def client(self, frame: Json | str | bytes) -> list[dict[str, Json]]:
         """The client sends a frame (a str or bytes as it is); what the provider gets because of it."""
@@ -184,6 +186,8 @@ class Wire:
                 return self.session.connected(model, self.provider_models.get(model, model), self.now)
             case Connect():
                 return self.session.connect_failed(UpstreamError("The provider cannot be reached."), self.now)
+            case Disconnect():
+                self.disconnected += 1
             case StartTimer(ticket, seconds):
                 self.timers[ticket] = seconds
             case StopTimer(ticket):

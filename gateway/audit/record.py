@@ -19,6 +19,7 @@ Decision: TypeAlias = Literal["forwarded", "masked", "observed", "blocked", "ref
 `failed`: it could not be examined, recorded or delivered, so it was not let through."""
 
 _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+_RESPONSE: Final = re.compile(r"(?:resp|response|chatcmpl|cmpl|msg)[_-][A-Za-z0-9_-]{1,120}")
 _DIGITS: Final = re.compile(r"(?<![0-9a-f])(?:[0-9][-. ]?){8,}(?![0-9a-f])")
 
 
@@ -27,8 +28,10 @@ class Identifier:
 
     __slots__ = ("text",)
 
-    def __init__(self, text: str) -> None:
-        plain = _IDENTIFIER.fullmatch(text) is not None and _DIGITS.search(text) is None
+    def __init__(self, text: str, *, of_provider: bool = False) -> None:
+        """`of_provider`: nobody has examined it, so it must also begin as a response's id does."""
+        form = _RESPONSE if of_provider else _IDENTIFIER
+        plain = form.fullmatch(text) is not None and _DIGITS.search(text) is None
         self.text: Final = text if plain else f"({len(text)} characters)"
 
     def __repr__(self) -> str:

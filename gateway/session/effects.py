@@ -61,6 +61,11 @@ class Connect:
 
 
 @dataclass(frozen=True, slots=True)
+class Disconnect:
+    """Close the connection to the provider: what it still sends belongs to nothing any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class StartTimer:
     """Call `timer(ticket)` after some seconds."""
 
@@ -83,4 +88,6 @@ class Record:
     row: Row
 
 
-Effect: TypeAlias = ToUpstream | ToClient | Detect | Recall | Remember | Connect | StartTimer | StopTimer | Record
+Effect: TypeAlias = (
+    ToUpstream | ToClient | Detect | Recall | Remember | Connect | Disconnect | StartTimer | StopTimer | Record
+)

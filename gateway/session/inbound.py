@@ -17,8 +17,6 @@ from gateway.wire.texts import walk
 from guardrails.errors import VaultError
 from guardrails.vault import EMPTY, Restorable
 
-MAX_TEXTS: Final = 50_000
-"""Strings, numbers and unknown keys of one frame. An agent's largest have two thousand; more is an attack."""
 _JSON_FORMATS: Final = frozenset({"json_schema", "json_object"})
 _EVENTS: Final[dict[str, ClientEvent]] = {
     "response.create": "response.create",
@@ -122,14 +120,14 @@ class Inbound:
         """
         setup, frame = self._setup, turn.frame
         turn.continues = _target(frame)
+        turn.lane.turns.pop()
+        try:
+            self._lanes.check_room(turn.lane, asks=turn.event == "response.create")
+        finally:
+            turn.lane.turns.append(turn)
         if turn.event != "response.create":
             models.drop_foreign(frame, setup.models, setup.mismatch)
             return
-        turn.lane.turns.pop()
-        try:
-            self._lanes.check_room(turn.lane)
-        finally:
-            turn.lane.turns.append(turn)
         if not setup.admit():
             raise Refused("This key has no more turns this minute.", code="rate_limit_exceeded")
         named = models.asked(frame)
@@ -139,11 +137,12 @@ class Inbound:
         turn.rewritten = models.enforce(frame, self.model, self.model, setup.models, setup.mismatch)
 
     def _examine(self, turn: Turn) -> list[Effect]:
-        turn.walk = walk(turn.frame)
-        turn.texts = masked_texts(turn.walk)
-        if len(turn.texts) > MAX_TEXTS:
-            turn.refusal = Refused("The message holds too many values to examine.")
+        try:
+            turn.walk = walk(turn.frame)
+        except FrameError as exc:
+            turn.refusal = exc
             return []
+        turn.texts = masked_texts(turn.walk)
         self.pending[turn.ticket] = turn
         effects: list[Effect] = []
         if turn.continues is None:
@@ -151,7 +150,7 @@ class Inbound:
         else:
             effects.append(Recall(turn.ticket, turn.continues))
         if turn.texts:
-            turn.question = question(turn.frame, turn.texts)
+            turn.question = question(self._setup, turn.frame, turn.texts)
             effects.append(Detect(turn.ticket, turn.question.asked))
         else:
             turn.findings = ()
@@ -253,7 +252,11 @@ def _target(frame: Frame) -> str | None:
     nested = frame.get("response")
     places = (frame, nested) if isinstance(nested, dict) else (frame,)
     values = [place.get(key) for place in places for key in ("previous_response_id", "response_id")]
-    named = {value for value in values if isinstance(value, str) and value}
+    given = [value for value in values if value is not None and value != ""]
+    # A provider may overlook spaces around an id: they must not keep the vault from knowing it.
+    named = {value.strip() for value in given if isinstance(value, str)}
+    if not all(isinstance(value, str) for value in given):
+        raise Refused("The id of a response is a string.", param="previous_response_id")
     if len(named) > 1:
         raise Refused("The message names more than one response.", param="previous_response_id")
     return named.pop() if named else None

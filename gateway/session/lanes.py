@@ -81,14 +81,14 @@ class Lanes:
         if len(lane.turns) + len(lane.waiting) >= self._bounds.queued:
             raise Refused("Too many frames wait in this lane.", code="websocket_stream_limit_reached")
 
-    def check_room(self, lane: Lane) -> None:
-        """Make sure that one more response may be asked for in a lane.
+    def check_room(self, lane: Lane, *, asks: bool) -> None:
+        """Make sure that one more frame may wait in a lane, and, if it asks for one, one more response be in flight.
 
         Raises:
             Refused: too many responses are in flight.
 
         """
-        if not lane.busy and sum(other.busy for other in self) >= self._bounds.responses:
+        if asks and not lane.busy and sum(other.busy for other in self) >= self._bounds.responses:
             raise Refused(
                 f"At most {self._bounds.responses} responses may be in flight on a connection.",
                 code="websocket_stream_limit_reached",

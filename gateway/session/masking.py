@@ -25,9 +25,10 @@ def masked_texts(walk: Walk) -> Sequence[Text]:
     return [text for text in walk.texts if text.kind is not Kind.MODEL or text.is_key]
 
 
-def question(frame: Frame, texts: Sequence[Text], *, items_apart: bool = False) -> Question:
+def question(setup: Setup, frame: Frame, texts: Sequence[Text], *, items_apart: bool = False) -> Question:
     """What to ask detection about some texts of a frame: the texts, and their ends together with their neighbours'."""
-    return Question([text.text for text in texts], neighbours(frame, texts, items_apart=items_apart))
+    groups = neighbours(frame, texts, items_apart=items_apart)
+    return Question([text.text for text in texts], groups, words=setup.finds_words)
 
 
 def mask_turn(setup: Setup, turn: Turn) -> Restorable:

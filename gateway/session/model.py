@@ -17,7 +17,10 @@ from gateway.wire.schema import KNOWN, Context, rule
 
 Frame: TypeAlias = dict[str, Json]
 
-_LOOKS_LIKE: Final = ("model", "engine", "deployment", "fallback")
+_LOOKS_LIKE: Final = "model"
+_NAMES: Final = frozenset(
+    "deployment deploymentid deploymentname deployments engine engineid engines fallback fallbacks".split()  # noqa: SIM905
+)
 _EXEMPT: Final = frozenset({"modelchanged", "modality", "modalities"})
 
 
@@ -142,7 +145,7 @@ def _names_model(key: str) -> bool:
 
 def _looks_like_model(key: str) -> bool:
     letters = "".join(c for c in unicodedata.normalize("NFKC", key).casefold() if c.isalnum())
-    return letters not in _EXEMPT and any(word in letters for word in _LOOKS_LIKE)
+    return letters not in _EXEMPT and (_LOOKS_LIKE in letters or letters in _NAMES)
 
 
 _KNOWN_MODELS: Final = frozenset(filter(_looks_like_model, KNOWN))

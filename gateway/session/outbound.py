@@ -6,7 +6,7 @@ import re
 from typing import Final, Literal
 
 from gateway.audit.record import Decision, Identifier, Row
-from gateway.errors import FrameError, GatewayError, Refused, UpstreamError
+from gateway.errors import FrameError, GatewayError, NotExamined, Refused, UpstreamError
 from gateway.session.effects import Detect, Effect, Record, Remember, StartTimer, StopTimer, ToClient
 from gateway.session.lanes import Lanes
 from gateway.session.refusals import error_frame, tell
@@ -41,6 +41,7 @@ class Outbound:
         self._watches = setup.policy.output.mask != "off" and self._observes
         self._timers: dict[int, tuple[Literal["heartbeat", "response"], Lane, Response]] = {}
         self._jobs: dict[int, Outgoing] = {}
+        self.broken = False
 
     def expect(self, lane: Lane, response: Response) -> list[Effect]:
         """A frame was sent that asks for a response."""
@@ -61,6 +62,7 @@ class Outbound:
             frame = None
         name = frame.get("type") if isinstance(frame, dict) else None
         if not isinstance(frame, dict) or not isinstance(name, str):
+            self.broken = True
             return self._give_up(UpstreamError("The provider sent something that is not an event."), now)
         row = event(name)
         lane = self._lanes.of_provider(frame)
@@ -202,9 +204,14 @@ class Outbound:
         """Have an event examined before it may go, in the order of its lane."""
         if self._masks and self._replay.drops(response, row, frame):
             return []
-        found, texts = self._replay.texts(frame) if self._masks or row.cls is Class.TERMINAL else (Walk(), ())
+        failure: GatewayError | None = None
+        try:
+            found, texts = self._replay.texts(frame) if self._masks or row.cls is Class.TERMINAL else (Walk(), ())
+        except FrameError:
+            found, texts = Walk(), ()
+            failure = NotExamined("The answer holds too many values to examine.")
         asked = self._replay.question(frame, texts)
-        waiting = Outgoing(self._lanes.ticket(), lane, response, row, frame, data, texts, found, asked)
+        waiting = Outgoing(self._lanes.ticket(), lane, response, row, frame, data, texts, found, asked, failure=failure)
         if len(lane.out) >= _MAX_WAITING:
             waiting.failure = UpstreamError("The provider sends faster than its answers can be examined.")
         lane.out.append(waiting)
@@ -355,7 +362,7 @@ def _identifier(name: str | None) -> Identifier | None:
     """An id of the provider's as it may be recorded: a random one, or without as many digits as a person's number."""
     if name is None or (_DIGITS.search(name) is not None and _RANDOM.fullmatch(name) is None):
         return None
-    return Identifier(name)
+    return Identifier(name, of_provider=True)
 
 
 def _keepalive(lane: Lane) -> str:

@@ -14,7 +14,7 @@ from typing import Final
 
 from gateway.audit.record import Found
 from gateway.errors import Refused
-from gateway.session.masking import question
+from gateway.session.masking import BARE, question
 from gateway.session.restoring import Restoring, is_json
 from gateway.session.states import WOULD, Frame, Outgoing, Response, Setup
 from gateway.wire.events import Class, Event
@@ -65,7 +65,7 @@ class Replay:
 
     def question(self, frame: Frame, texts: Sequence[Text]) -> Question:
         """What to ask detection about them. An item that went out by itself must look the same at the end."""
-        return question(frame, texts, items_apart=not self._suppress)
+        return question(self._setup, frame, texts, items_apart=not self._suppress)
 
     def note(self, waiting: Outgoing) -> None:
         """Note what masking would find in an event, or why nobody can say, and leave it as it is."""
@@ -131,7 +131,8 @@ class Replay:
         for text, spans in zip(waiting.texts, waiting.findings or (), strict=True):
             restore = self._restoring.allows(text)
             escape = is_json(text, json_text=json_text)
-            outcome = self._setup.masker.output(text.text, spans, known, escape=escape, restore=restore)
+            bare = text.kind in BARE
+            outcome = self._setup.masker.output(text.text, spans, known, escape=escape, restore=restore, bare=bare)
             new[id(text)] = outcome.text
             blocks = [applied.entity for applied in outcome.applied if applied.action == "block"]
             blocked.update(blocks)

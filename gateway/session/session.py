@@ -16,7 +16,7 @@ from typing import Final
 
 from gateway.audit.record import Row
 from gateway.errors import GatewayError
-from gateway.session.effects import Connect, Effect
+from gateway.session.effects import Connect, Disconnect, Effect
 from gateway.session.inbound import Inbound
 from gateway.session.lanes import Lanes
 from gateway.session.outbound import Outbound
@@ -104,7 +104,11 @@ class Session:
     def upstream_frame(self, data: str, now: float) -> list[Effect]:
         """A message came from the provider."""
         self._inbound.performed()
-        return self._outbound.frame(data, now)
+        effects = self._outbound.frame(data, now)
+        if self._outbound.broken:
+            self._outbound.broken, self._connected = False, None
+            effects.append(Disconnect())
+        return effects
 
     def upstream_closed(self, error: GatewayError, now: float) -> list[Effect]:
         """The provider left: what was under way has failed. The next frame dials again."""

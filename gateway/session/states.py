@@ -30,6 +30,9 @@ Mismatch: TypeAlias = Literal["overwrite", "reject"]
 ClientEvent: TypeAlias = Literal["response.create", "response.steer", "response.inject"]
 
 
+_NO_WORDS: Final = frozenset({"presidio", "shapes", "secrets"})
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """What one connection may hold. The defaults are the provider's own limits and the contract's.
@@ -60,6 +63,12 @@ class Setup:
     mismatch: Mismatch
     bounds: Bounds
     admit: Callable[[], bool] = lambda: True
+
+    @property
+    def finds_words(self) -> bool:
+        """Whether the policy may look for something that has neither a digit nor an `@`: words of its own."""
+        detect = self.policy.detect
+        return bool(detect.deny) or any(spec.use not in _NO_WORDS for spec in detect.modules)
 
 
 WOULD: Final = "enforce would refuse this: "

@@ -14,7 +14,8 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 
 from gateway.errors import UpstreamError
 
-DIAL_SECONDS: Final = 15.0
+DIAL_SECONDS: Final = 5.0
+"""Clients give up on their own handshake after ten, and it waits for this one."""
 _CLOSE_SECONDS: Final = 2.0
 _QUEUE: Final = 32
 """Frames read ahead of the runner; then the provider has to wait."""

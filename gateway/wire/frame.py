@@ -17,6 +17,8 @@ from gateway.errors import FrameError
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 DEFAULT_DEPTH: Final = 64
+MAX_VALUES: Final = 200_000
+"""Values of one message. The largest of real agents have some thousands; a million hold up everybody for seconds."""
 
 # In text that is known to be valid JSON this finds exactly its strings, each with the colon that makes it a key.
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"([ \t\r\n]*:)?', re.DOTALL)
@@ -60,9 +62,11 @@ def loads(data: str | bytes, *, depth: int | None = None) -> Json:
     `depth` is the number of arrays and objects that may stand in each other.
 
     Raises:
-        FrameError: it is not JSON, or too deep. The message holds nothing of the input.
+        FrameError: it is not JSON, too deep, or of too many values. The message holds nothing of the input.
 
     """
+    if data.count("," if isinstance(data, str) else b",") > MAX_VALUES:  # type: ignore[arg-type]  # of the same kind
+        _check_count(data)
     try:
         value: Json = orjson.loads(data)
     except orjson.JSONDecodeError as exc:
@@ -125,6 +129,18 @@ def _count_keys(value: Json, depth: int) -> int:
             raise FrameError("The message is nested too deeply.")
         level, depth = below, depth - 1
     return keys
+
+
+def _check_count(data: str | bytes) -> None:
+    """Refuse a message of too many values before it is read: each would become an object.
+
+    Raises:
+        FrameError: there are more.
+
+    """
+    raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+    if _STRING.sub(b"", raw).count(b",") > MAX_VALUES:
+        raise FrameError("The message holds too many values.")
 
 
 def _check_integers(data: bytes) -> None:

@@ -14,7 +14,7 @@ from gateway.wire.frame import Json
 from gateway.wire.schema import Kind
 from gateway.wire.texts import Path, Text
 
-_KINDS: Final = frozenset({Kind.TEXT, Kind.JSON})
+_ALONE: Final = frozenset({Kind.NAME, Kind.ID, Kind.MODEL})
 _JOINED: Final = frozenset({"content", "output", "summary", "text", "refusal"})
 """Keys by which the objects of an array are neighbours. Any other belongs to its own object: rows of a table have
 columns, and calls their arguments."""
@@ -33,8 +33,8 @@ def neighbours(frame: Json, texts: Sequence[Text], *, items_apart: bool = False)
     places = _Places(frame, items_apart=items_apart)
     lanes: dict[int, list[int]] = {}
     for index, text in enumerate(texts):
-        if text.path is not None and text.text and text.kind in _KINDS and not text.is_key and _is_string(text):
-            lanes.setdefault(places.at(text.path)[0], []).append(index)
+        if text.path is not None and text.text and text.kind not in _ALONE and not text.is_key and _is_string(text):
+            lanes.setdefault(places.lane(text.path), []).append(index)
     return [lane for lane in lanes.values() if len(lane) > 1]
 
 
@@ -51,6 +51,14 @@ class _Places:
         self._items_apart = items_apart
         self._known: dict[int, tuple[int, Json]] = {id(None): (0, frame)}
         self._numbers: dict[tuple[object, ...], int] = {}
+
+    def lane(self, path: Path) -> int:
+        """The lane of a text."""
+        if path is not None and path[1] == "text":
+            part = path[0]
+            if part is not None and isinstance(part[1], int) and part[0] is not None and part[0][1] in _PARTS:
+                return self.at(part[0])[0]  # the same as the long way, without the steps between
+        return self.at(path)[0]
 
     def at(self, path: Path) -> tuple[int, Json]:
         """The lane of a path, and what stands there; paths share their beginnings, so each step is taken once."""

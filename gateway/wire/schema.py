@@ -185,6 +185,7 @@ NUMBERS: Final = _words("""
 """)
 
 TEXTS: Final = _words("""
+    encrypted_content
     action agent_name annotation arguments author authorization city code command commands content country
     created_by data definition delta description detail detailed_explanation diff domain domains allowed_domains
     blocked_domains allowed_tools error explanation filename input instructions key keys logs message namespace
@@ -198,7 +199,8 @@ NAMES: Final = _words("name namespace server_label")
 
 BLOBS: Final = _words("file_data partial_image_b64")
 
-OPAQUES: Final = _words("encrypted_content")
+OPAQUES: Final = _words("reasoning compaction compaction_summary agent_message encrypted_content")
+"""Types whose `encrypted_content` is the provider's own; anywhere else that is a text like any other."""
 
 NODES: Final = _words("""
     access_programs acknowledged_safety_checks action actions agent always annotations background_options
@@ -252,7 +254,7 @@ _SPECIAL: Final[dict[tuple[str, str], Rule]] = {
     ("response.mcp_call_arguments.delta", "delta"): Rule(Kind.JSON, _T),
     ("tools", "annotations"): Rule(Kind.TEXT, Context.CONTENT),
     ("mcp_tool_execution_error", "content"): Rule(Kind.TEXT, Context.CONTENT),
-}
+} | {(holder, "encrypted_content"): Rule(Kind.OPAQUE, Context.UNKNOWN) for holder in OPAQUES}
 """Meanings that hold for one type of object only."""
 
 SECRET: Final = Rule(Kind.SECRET, Context.CONTENT)
@@ -278,7 +280,6 @@ def _table() -> dict[str, Rule]:
         (NAMES, Kind.NAME),
         (IDS, Kind.ID),
         (BLOBS, Kind.BLOB),
-        (OPAQUES, Kind.OPAQUE),
     ):
         rules |= dict.fromkeys(keys, Rule(kind, _T))
     rules |= dict.fromkeys(CONTENTS, FREE)
@@ -317,7 +318,8 @@ _ID: Final = re.compile(
     r"container|vs|conv|req|item|evt|skill|prompt|pmpt)_(?=[A-Za-z0-9]*[0-9])(?=[A-Za-z0-9]*[A-Za-z])[A-Za-z0-9]{16,512}"
 )
 _DIGIT_RUN: Final = re.compile(r"[0-9]{9}")
-_OPAQUE: Final = re.compile(r"[A-Za-z0-9+/_-]{32,}={0,2}")
+_OPAQUE: Final = re.compile(r"[A-Za-z0-9+/_-]{64,}={0,2}")
+"""What is shorter is no cipher text with its head and seal, and could be a key: it is scanned."""
 _LONG_DIGITS: Final = re.compile(r"[0-9]{12}|[0-9]{2,}-[0-9]{2,}-[0-9]{2,}")
 _DATA_URL: Final = re.compile(
     r"data:(?:image/(?!svg)[a-z0-9.+-]{1,64}|audio/[a-z0-9.+-]{1,64}|video/[a-z0-9.+-]{1,64}|"

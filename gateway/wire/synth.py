@@ -72,7 +72,7 @@ def emptied(item: Item) -> Item:
     source = _FIELDS.get(str(item.get("type")))
     if source is not None and isinstance(bare.get(source.field), str):
         bare[source.field] = ""
-    if "status" in bare and item.get("type") not in _NEVER_IN_PROGRESS:
+    if "status" in bare and str(item.get("type")) not in _NEVER_IN_PROGRESS:
         bare["status"] = "in_progress"
     return bare
 

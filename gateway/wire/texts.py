@@ -32,6 +32,8 @@ Node: TypeAlias = "dict[str, Json] | list[Json]"
 
 At: TypeAlias = tuple[str, str, Path]
 
+MAX_TEXTS: Final = 50_000
+"""Strings, numbers and unknown keys of one frame. An agent's largest have two thousand; more is an attack."""
 _MAX_PLACE: Final = 12
 """Steps of a path that are written out; deeper ones only say that there are more."""
 
@@ -145,6 +147,10 @@ def walk(
     texts are found; without, the string itself is found, with `Kind.JSON`: then what replaces a part of it has to be
     escaped for JSON. With `having`, only strings and keys that hold it are looked at: that is several times faster.
     With `secrets`, these are found too: only the provider gets them unread.
+
+    Raises:
+        FrameError: there are more than `MAX_TEXTS` texts.
+
     """
     found = Walk()
     root: list[Json] = [frame]
@@ -155,7 +161,7 @@ def walk(
 
 
 class _Walker:
-    """The recursion; depth is bounded by the frame's own limit."""
+    """The recursion; depth is bounded by the frame's own limit, the number of texts by `MAX_TEXTS`."""
 
     __slots__ = ("_found", "_having", "_open_json", "_secrets", "_texts")
 
@@ -176,6 +182,8 @@ class _Walker:
             name, holder, path = at
             if how.kind is Kind.SECRET or (isinstance(key, int) and path is not None):
                 how = FREE  # a secret is a string, and no array of the protocol holds arrays
+            if len(value) > MAX_TEXTS:
+                raise FrameError("The message holds too many values to examine.")
             for index, child in enumerate(value):
                 self.value(value, index, child, how, (name, holder, (path, index)))
         elif value is None or isinstance(value, bool):
@@ -198,6 +206,8 @@ class _Walker:
         self._texts.append(Text(node, key, value, kind, path, holder))
 
     def _object(self, value: dict[str, Json], how: Rule, at: At) -> None:
+        if len(self._texts) > MAX_TEXTS:
+            raise FrameError("The message holds too many values to examine.")
         name, _, path = at
         type_ = value.get("type")
         holder = type_ if isinstance(type_, str) else name

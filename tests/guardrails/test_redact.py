@@ -34,9 +34,16 @@ def masked(text: str, of: Policy, *, bare: bool = False, **entities: str) -> tup
 
 
 def answered(
-    text: str, of: Policy, known: Restorable = EMPTY, *, escape: bool = False, restore: bool = True, **entities: str
+    text: str,
+    of: Policy,
+    known: Restorable = EMPTY,
+    *,
+    escape: bool = False,
+    restore: bool = True,
+    bare: bool = False,
+    **entities: str,
 ) -> Outcome:
-    return masker(of).output(text, found(text, **entities), known, escape=escape, restore=restore)
+    return masker(of).output(text, found(text, **entities), known, escape=escape, restore=restore, bare=bare)
 
 
 def known_of(value: str = EMAIL, entity: str = "EMAIL_ADDRESS", *, of: Policy = NEW) -> tuple[Restorable, str]:
@@ -212,7 +219,9 @@ def test_an_entity_allowed_in_answers_passes() -> None:
 def test_tokens_without_brackets_are_restored_in_names() -> None:
     _, values = masked(EMAIL, NEW, bare=True, EMAIL_ADDRESS=EMAIL)
     (bare,) = values
-    assert answered(f"call-{bare}", NEW, Restorable(values)).text == f"call-{EMAIL}"
+    known = Restorable(values)
+    assert answered(f"call-{bare}", NEW, known, bare=True).text == f"call-{EMAIL}"
+    assert answered(f"call-{bare}", NEW, known).text == f"call-{bare}", "anywhere else it is a text"
 
 
 def test_nobody_but_a_masker_makes_masked_text() -> None:

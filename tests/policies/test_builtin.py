@@ -7,7 +7,7 @@ import pytest
 from policies.load import BUILTIN, load, names
 from policies.model import EntityRule
 
-BASIC = {"EMAIL_ADDRESS", "CREDIT_CARD", "US_SSN", "PHONE_NUMBER", "IBAN_CODE", "CRYPTO", "IP_ADDRESS"}
+BASIC = {"EMAIL_ADDRESS", "CREDIT_CARD", "US_SSN", "PHONE_NUMBER", "IBAN_CODE", "CRYPTO", "IP_ADDRESS", "DATE_OF_BIRTH"}
 
 
 def entities_of(name: str) -> set[str]:

@@ -531,7 +531,7 @@ def test_values_shared_by_all_lanes_show(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_links_that_are_not_seen_show(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mutant: no text is a link."""
-    monkeypatch.setattr(Restorer, "_in_url", lambda *_args, **_more: False)
+    monkeypatch.setattr("guardrails.restore.in_link", lambda *_args, **_more: False)
     with pytest.raises(AssertionError):
         check_links("text", 3)
 

@@ -31,7 +31,7 @@ FRAMES: dict[str, dict[str, Any]] = {
     "an array of metadata": {"metadata": {"ids": list(HALVES)}},
     "an array nobody listed": {"x": {"y": list(HALVES)}},
     "arguments of a call": {"input": [call({"argv": list(HALVES)})]},
-    "outputs": {"input": [{"type": "function_call_output", "call_id": c, "output": h} for c, h in zip("ab", HALVES)]},
+    "outputs": {"input": [{"type": "function_call_output", "call_id": h[-1:], "output": h} for h in HALVES]},
     "parts of an output": {"input": [{"type": "function_call_output", "call_id": "c", "output": parts(*HALVES)}]},
     "a steered message": {"type": "response.steer", "response_id": "resp_1", "input": [message("536-22", "-1234")]},
 }

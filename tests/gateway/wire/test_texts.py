@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import hashlib
 import json
 from typing import Any
 
@@ -14,6 +15,7 @@ from gateway.wire.texts import Walk, position, walk
 
 EMAIL = "ada.lovelace@example.com"
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(256))).decode()
+CIPHER = base64.urlsafe_b64encode(b"\x80" + hashlib.sha512(b"sealed").digest()).decode()
 RANDOM_ID = "resp_68f1c2d9a4b87e10"
 
 
@@ -105,7 +107,7 @@ def test_what_is_structural_is_no_text() -> None:
         truncation="auto",
         include=["reasoning.encrypted_content"],
         instructions=None,
-        input=[{"type": "reasoning", "summary": [], "encrypted_content": "gAAAAABk" * 8}],
+        input=[{"type": "reasoning", "summary": [], "encrypted_content": CIPHER}],
         model=None,
     )
     assert texts(frame) == {}

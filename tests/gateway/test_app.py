@@ -1,0 +1,163 @@
+"""The HTTP side: which path does what; everything else is 404 and is never passed on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway import app
+from gateway.errors import AuditError
+from tests.gateway.loopback import KEY, OTHER_KEY, Gateway, Provider, configuration, play, settings_of
+
+AUTHORIZED = {"Authorization": f"Bearer {KEY}"}
+BODY = json.dumps({"model": "gpt-5.1", "input": "I am ada.lovelace@example.com"}).encode()
+
+
+@pytest.fixture(autouse=True)
+def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the collection at start-up, which walks through all that other tests have loaded."""
+    monkeypatch.setattr(app.gc, "collect", lambda: 0)
+    monkeypatch.setattr(app.gc, "freeze", lambda: None)
+
+
+Script = Callable[[Gateway, Provider], Awaitable[None]]
+
+
+def test_posting_a_response_is_refused_in_the_form_after_which_clients_stay(tmp_path: Path) -> None:
+    async def script(gateway: Gateway, provider: Provider) -> None:
+        status, headers, body = await gateway.http("POST", "/v1/responses", headers=AUTHORIZED, body=BODY)
+        assert (status, headers["content-type"]) == (400, "application/json")
+        error = json.loads(body)["error"]
+        assert error["code"] == "invalid_prompt"
+        assert "WebSocket" in error["message"]
+        assert b"ada" not in body
+        assert not provider.handshakes
+
+    play(tmp_path, script)
+
+
+def test_who_is_not_let_in_gets_one_constant_answer_on_every_path(tmp_path: Path) -> None:
+    async def script(gateway: Gateway, provider: Provider) -> None:
+        answers = [
+            await gateway.http(method, path, headers=headers, body=BODY if method == "POST" else b"")
+            for method, path in [("POST", "/v1/responses"), ("GET", "/v1/models"), ("GET", "/v1/models/gpt-5.1")]
+            for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": KEY})
+        ]
+        answers += [await gateway.http("GET", f"/v1/models?key={KEY}&api_key={KEY}&authorization=Bearer%20{KEY}")]
+        assert {status for status, _, _ in answers} == {401}
+        assert len({body for _, _, body in answers}) == 1
+        assert json.loads(answers[0][2])["error"]["message"] == "Incorrect API key provided."
+
+    play(tmp_path, script)
+
+
+def test_a_key_sees_its_own_models_only(tmp_path: Path) -> None:
+    async def script(gateway: Gateway, provider: Provider) -> None:
+        for key, models in ((KEY, ["gpt-5.1", "gpt-5.1-mini"]), (OTHER_KEY, ["gpt-5.1"])):
+            headers = {"Authorization": f"Bearer {key}"}
+            status, _, body = await gateway.http("GET", "/v1/models", headers=headers)
+            listed = json.loads(body)
+            assert (status, listed["object"], [one["id"] for one in listed["data"]]) == (200, "list", models)
+            for model in ("gpt-5.1", "gpt-5.1-mini", "azure-mini", "", "gpt-5.1/x", "gpt-9"):
+                status, _, body = await gateway.http("GET", f"/v1/models/{model}", headers=headers)
+                assert status == (200 if model in models else 404)
+                if model in models:
+                    assert json.loads(body) == {"id": model, "object": "model", "created": 0, "owned_by": "gateway"}
+
+    play(tmp_path, script)
+
+
+ELSEWHERE = """
+    GET /
+    GET /v1
+    GET /v1/responses
+    PUT /v1/responses
+    OPTIONS /v1/responses
+    DELETE /v1/responses/resp_1
+    GET /v1/responses/resp_1
+    GET /v1/responses/resp_1/input_items
+    POST /v1/responses/
+    POST /v1/responses/resp_1/cancel
+    POST /v1/chat/completions
+    POST /v1/embeddings
+    POST /v1/models
+    GET /v1//responses
+    GET /V1/models
+    GET /metrics
+    GET /console
+    GET /docs
+    GET /openapi.json
+"""
+
+
+def test_everything_else_is_404_and_says_nothing(tmp_path: Path) -> None:
+    async def script(gateway: Gateway, provider: Provider) -> None:
+        headers = {**AUTHORIZED, "Host": "evil.example", "X-Forwarded-Host": "evil.example"}
+        for line in ELSEWHERE.split("\n")[1:-1]:
+            method, path = line.split()
+            status, answered, body = await gateway.http(method, path, headers=headers)
+            assert (line, status) == (line, 404)
+            assert "location" not in answered, "a redirect would name the host that the request says it came to"
+            assert b"evil" not in body
+        assert not provider.handshakes
+
+    play(tmp_path, script)
+
+
+def test_an_answer_names_no_server_and_no_date(tmp_path: Path) -> None:
+    async def script(gateway: Gateway, provider: Provider) -> None:
+        _, headers, _ = await gateway.http("GET", "/healthz")
+        assert not {"server", "date", "x-powered-by"} & set(headers)
+
+    play(tmp_path, script)
+
+
+def test_it_says_that_it_runs_and_whether_it_is_ready(tmp_path: Path) -> None:
+    async def script(gateway: Gateway, provider: Provider) -> None:
+        assert (await gateway.http("GET", "/healthz"))[0] == 200
+        status, _, body = await gateway.http("GET", "/readyz")
+        assert (status, json.loads(body)) == (200, {"detection": True, "audit": True, "vault": True})
+
+    play(tmp_path, script)
+
+
+@pytest.mark.parametrize("part", ["detection", "audit"])
+def test_it_says_what_is_not_ready(part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def script(gateway: Gateway, provider: Provider) -> None:
+        if part == "audit":
+            monkeypatch.setattr("gateway.audit.sinks.FileSink.ready", lambda self: False)
+        else:
+            monkeypatch.setattr("guardrails.pool.DetectionPool.ready", property(lambda self: False))
+        status, _, body = await gateway.http("GET", "/readyz")
+        assert status == 503
+        assert json.loads(body)[part] is False
+
+    play(tmp_path, script)
+
+
+def test_an_audit_that_cannot_be_opened_stops_the_gateway_before_it_listens(tmp_path: Path) -> None:
+    (tmp_path / "audit.jsonl").mkdir()
+    settings = settings_of(tmp_path, configuration("ws://127.0.0.1:1/"))
+    with pytest.raises(AuditError):
+        app.create_app(settings, workers=0)
+
+
+def test_the_end_closes_detection_and_the_audit(tmp_path: Path) -> None:
+    made: Any = app.create_app(settings_of(tmp_path, configuration("ws://127.0.0.1:1/")), workers=0)
+    closed: list[str] = []
+
+    async def main() -> None:
+        async with made.router.lifespan_context(made):
+            gateway = next(route.endpoint._gateway for route in made.routes if hasattr(route.endpoint, "_gateway"))
+            assert gateway.pool.ready
+            close = gateway.sink.close
+            gateway.sink.close = lambda: closed.append("audit") or close()
+        assert not gateway.pool.ready
+        assert closed == ["audit"]
+
+    asyncio.run(main())

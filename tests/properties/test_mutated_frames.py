@@ -1,0 +1,402 @@
+"""Ten thousand broken frames: none leaks, none raises, and each refusal has the form that clients know.
+
+Frames of the package's types are damaged as text (flips, cuts, repetitions, escapes) and as trees (types swapped, nests,
+huge numbers, keys moved), and events come in any order, on any lane, with answers of detection late or failed. The
+seeds are fixed, so a failure is found again by its number.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from copy import deepcopy
+from random import Random
+from typing import Any, Final
+
+import pytest
+
+from gateway.errors import AuditError, Refused, UpstreamError
+from gateway.session import inbound, masking, outbound
+from gateway.session.refusals import STATUS
+from gateway.wire.frame import Json, encode, loads
+from guardrails.findings import Finding
+from guardrails.vault import Restorable
+from policies.model import Policy
+from tests.kit import REPLAY, REPLAY_ALL, RESTORE, SUPPRESS, Wire, policy
+from tests.properties.planting import CARD, EMAIL, everywhere
+from tests.properties.sdk import CLIENT_EVENTS, INPUT_ITEMS, OUTPUT_ITEMS, SERVER_EVENTS, TOOLS, Record, examples, type_of
+
+Frame = dict[str, Any]
+
+EACH_WAY: Final = 5_000
+BATCHES: Final = 20
+OPEN: Final = policy("input: {attachments: allow}\n")
+OBSERVE: Final = policy("mode: observe\noutput: {mask: new}\n")
+
+_WHOLE: Final = re.compile(r"zq\.canary@example\.com|(?<!\d)4111111111111111(?!\d)")
+_SECRETS: Final = ("authorization", "headers", "domain_secrets")
+_NASTY: Final = (
+    '"', "\\", "{", "}", "[", "]", ",", ":", "\x00", "\u200b", "\ufeff", "\ud800", "😀", "é", "1e999", "NaN", "-", "\n",
+    "\\ud800", "\\u0000", "null", "true", "1" * 40, '"type":"response.create",', '"type":', '"stream_id":"a",', "[" * 99,
+)  # fmt: skip
+_VALUES: Final[tuple[Json, ...]] = (
+    None, True, False, 0, -1, 2**63, -(2**63), 2**64 - 1, 1.5, -0.0, 1e300, CARD, EMAIL, "", [], {}, [[]], [EMAIL],
+    {"type": EMAIL}, {EMAIL: CARD}, {"type": "mcp"}, ["type"], {"type": ["message"]}, "response.create", "\x00", "a" * 300,
+)  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------------------- material
+
+
+def _material() -> tuple[list[Frame], list[Frame]]:
+    """Frames of the client and of the provider, with canaries in many places and no secrets."""
+    up: list[Frame] = []
+    for model in INPUT_ITEMS:
+        up += ({"type": "response.create", "input": [item]} for item in examples(Record(model), lean=True))
+    for model in TOOLS:
+        up += ({"type": "response.create", "tools": [tool]} for tool in examples(Record(model), lean=True))
+    for model in CLIENT_EVENTS:
+        up += (frame for frame in examples(Record(model), lean=True) if isinstance(frame, dict))
+    down: list[Frame] = []
+    for model in OUTPUT_ITEMS:
+        for item in examples(Record(model), lean=True):
+            down.append({"type": "response.output_item.done", "output_index": 0, "item": item})
+            down.append({"type": "response.completed", "response": {"id": "resp_1", "output": [item]}})
+    small = {type_of(model): Record(model) for model in SERVER_EVENTS if "response" not in Record(model).fields}
+    down += (event for of in small.values() for event in examples(of, lean=True)[:2] if isinstance(event, dict))
+    for name in ("created", "in_progress", "completed", "failed", "incomplete"):
+        down += [{"type": f"response.{name}", "response": {"id": "resp_1", "output": [], "x": 1}}] * 6
+    return [_planted(frame) for frame in up if not _secretive(frame)], [_planted(frame) for frame in down]
+
+
+def _secretive(frame: Json) -> bool:
+    return any(word in encode(frame) for word in _SECRETS)
+
+
+def _planted(frame: Frame) -> Frame:
+    planted = everywhere(frame, keep=frozenset({"type", "stream_id", "output_index", "model"}))
+    assert isinstance(planted, dict)
+    return planted
+
+
+UP, DOWN = _material()
+LANES: Final = (None, "a", "b", "lane_1", "no_such_lane", EMAIL, 5, ["a"])
+
+
+# ------------------------------------------------------------------------------------------------------------- mutations
+
+
+def _flip(text: str, random: Random) -> str:
+    at = random.randrange(len(text))
+    return text[:at] + chr(ord(text[at]) ^ (1 << random.randrange(7))) + text[at + 1 :]
+
+
+def _truncate(text: str, random: Random) -> str:
+    return text[: random.randrange(len(text))]
+
+
+def _insert(text: str, random: Random) -> str:
+    at = random.randrange(len(text) + 1)
+    return text[:at] + random.choice(_NASTY) + text[at:]
+
+
+def _repeat(text: str, random: Random) -> str:
+    start = random.randrange(len(text))
+    end = min(len(text), start + random.randint(1, 60))
+    return text[:end] + text[start:end] + text[end:]
+
+
+def _drop(text: str, random: Random) -> str:
+    start = random.randrange(len(text))
+    return text[:start] + text[start + random.randint(1, 20) :]
+
+
+def _repeat_key(text: str, random: Random) -> str:
+    keys = list(re.finditer(r'"[a-z_]+":', text))
+    chosen = random.choice(keys)[0] if keys else '"x":'
+    return text[:-1] + f',{chosen}"{EMAIL}"' + text[-1:]
+
+
+TEXT: Final = (_flip, _truncate, _insert, _repeat, _drop, _repeat_key)
+
+
+def _nodes(value: Json) -> list[Any]:
+    """The containers of a tree."""
+    found: list[Any] = []
+    level = [value]
+    while level:
+        node = level.pop()
+        if isinstance(node, dict | list) and node:
+            found.append(node)
+            level += node.values() if isinstance(node, dict) else node
+    return found
+
+
+def _slot(frame: Frame, random: Random) -> tuple[Any, Any]:
+    node = random.choice(_nodes(frame))
+    return node, random.choice(list(node)) if isinstance(node, dict) else random.randrange(len(node))
+
+
+def _swap_type(frame: Frame, random: Random) -> None:
+    node, key = _slot(frame, random)
+    node[key] = deepcopy(random.choice(_VALUES))
+
+
+def _wrap(frame: Frame, random: Random) -> None:
+    node, key = _slot(frame, random)
+    old = node[key]
+    node[key] = random.choice(([old], {"x": old}, json.dumps(old), {"type": "message", "content": old}))
+
+
+def _nest(frame: Frame, random: Random) -> None:
+    node, key = _slot(frame, random)
+    inner: Json = EMAIL
+    for _ in range(random.choice((3, 30, 70, 200))):
+        inner = [inner] if random.random() < 0.5 else {random.choice(("x", "content", "tools", EMAIL)): inner}
+    node[key] = inner
+
+
+def _rename(frame: Frame, random: Random) -> None:
+    node, key = _slot(frame, random)
+    if isinstance(node, dict):
+        node[random.choice(("type", "text", "id", "zz", EMAIL, str(CARD), "arguments", "delta", "item"))] = node.pop(key)
+
+
+def _move(frame: Frame, random: Random) -> None:
+    (one, at), (other, to) = _slot(frame, random), _slot(frame, random)
+    other[to] = deepcopy(one[at])
+
+
+def _lane(frame: Frame, random: Random) -> None:
+    frame["stream_id"] = random.choice(LANES)
+
+
+TREE: Final = (_swap_type, _swap_type, _wrap, _nest, _rename, _move, _lane)
+
+
+def mutated(frame: Frame, random: Random) -> str:
+    """A frame with one to three things wrong; now and then with none."""
+    copy = deepcopy(frame)
+    for _ in range(random.randint(0, 2)):
+        random.choice(TREE)(copy, random)
+    text = json.dumps(copy, ensure_ascii=random.random() < 0.2, separators=random.choice(((",", ":"), (", ", ": "))))
+    for _ in range(random.choice((0, 0, 1, 1, 2))):
+        text = random.choice(TEXT)(text, random) or "{}"
+    return text
+
+
+# ------------------------------------------------------------------------------------------------------------ properties
+
+
+def visible(raw: str) -> bool:
+    """Whether a whole canary can be read in a frame: in a string, a key, a number, or JSON within a string."""
+    return _readable(loads(raw), 3)
+
+
+def _readable(value: Json, opened: int) -> bool:
+    if isinstance(value, dict):
+        return any(_readable(key, 0) or _readable(child, opened) for key, child in value.items())
+    if isinstance(value, list):
+        return any(_readable(child, opened) for child in value)
+    if isinstance(value, str):
+        if _WHOLE.search(value):
+            return True
+        if opened and value[:1] in '{["':
+            try:
+                return _readable(loads(value), opened - 1)
+            except Exception:  # noqa: BLE001  # no JSON
+                return False
+        return False
+    return not isinstance(value, bool) and value is not None and _WHOLE.search(encode(value)) is not None
+
+
+def check_refusals(wire: Wire) -> None:
+    """The property: what the gateway itself says is a well-formed error of status 400."""
+    for frame in wire.sent_down:
+        if frame.get("type") == "error":
+            error = frame["error"]
+            assert isinstance(error, dict)
+            assert {"type", "code", "message", "param"} <= set(error)
+            assert isinstance(frame["status"], int)
+
+
+def check_rows(wire: Wire) -> None:
+    """The property: no row holds a canary."""
+    for row in wire.rows:
+        assert not _readable(row.as_json(), 1)  # type: ignore[arg-type]
+
+
+def check_client(seed: int, count: int, of: Policy = OPEN) -> None:
+    """The property, from the client to the provider."""
+    random = Random(seed)
+    wire = Wire(of, asked="gpt-5.1")
+    for number in range(count):
+        if number % 25 == 0:
+            check_alive(wire)
+            wire = Wire(of, asked="gpt-5.1", mismatch=random.choice(("overwrite", "reject")))
+        before = len(wire.sent_down), len(wire.raw_up)
+        wire.client(mutated(random.choice(UP), random))
+        assert not any(visible(raw) for raw in wire.raw_up[before[1] :]), number
+        for frame in wire.sent_down[before[0] :]:
+            assert (frame["type"], frame["status"]) == ("error", STATUS), number
+        assert len(wire.raw_up) + len(wire.sent_down) > sum(before) or wire.questions
+    check_refusals(wire)
+    check_rows(wire)
+
+
+def check_alive(wire: Wire) -> None:
+    """The property: after all that, a good frame still goes through."""
+    check_refusals(wire)
+    check_rows(wire)
+    for lane in list(wire.session._lanes):
+        lane.turns.clear()
+        lane.waiting.clear()
+        lane.active = None
+    (sent,) = wire.create(f"mail {EMAIL}")
+    assert "mail <EMAIL_ADDRESS_" in str(sent["input"])
+
+
+def check_provider(seed: int, count: int, of: Policy) -> None:
+    """The property, from the provider to the client: in any order, on any lane, with anything going wrong meanwhile."""
+    random = Random(seed)
+    wire = Wire(of)
+    for number in range(count):
+        if number % 50 == 0:
+            wire.hold = False
+            while wire.questions:
+                wire.answer()
+            check_provider_end(wire, of)
+            wire = Wire(of, asked="gpt-5.1", hold=random.random() < 0.5)
+        if random.random() < 0.3:
+            meanwhile(wire, random)
+        wire.provider(mutated(random.choice(DOWN), random))
+    check_provider_end(wire, of)
+
+
+def check_provider_end(wire: Wire, of: Policy) -> None:
+    """What has to hold of all that the client got."""
+    check_rows(wire)
+    if of.output.mask != "off" and of.mode == "enforce":
+        check_refusals(wire)
+        assert not any(visible(raw) for raw in wire.raw_down)
+
+
+def meanwhile(wire: Wire, random: Random) -> None:
+    """Something else happens: a frame of the client, a timer, detection answers or fails, the provider leaves …"""
+    lane: Frame = random.choice(({}, {"stream_id": "a"}, {"stream_id": "lane_1"}))
+    what = random.randrange(9)
+    if what <= 2:
+        wire.create("hello", **lane)
+        while wire.questions and random.random() < 0.7:
+            wire.answer(random.randrange(len(wire.questions)))
+    elif what == 3:
+        wire.begin("resp_1", **lane)
+    elif what == 4:
+        wire.ring()
+    elif what == 5 and wire.questions:
+        wire.answer(random.randrange(len(wire.questions)))
+    elif what == 6 and wire.questions:
+        wire.fail()
+    elif what == 7:
+        wire.perform(wire.session.upstream_closed(UpstreamError("The provider left."), wire.now))
+    else:
+        late = random.randrange(10**6, 10**7)
+        wire.perform(wire.session.detected(late, [[Finding(0, 1, "X", 1.0, "x")]], 0.0, wire.now))
+        wire.perform(wire.session.recalled(random.randrange(1000), Restorable({}), wire.now))
+        wire.perform(wire.session.failed(random.randrange(1000), AuditError("No row."), wire.now))
+
+
+@pytest.mark.parametrize("seed", range(BATCHES))
+def test_no_broken_frame_of_a_client_leaks_or_raises(seed: int) -> None:
+    check_client(seed, EACH_WAY // BATCHES)
+
+
+DOWNWARD: Final = (REPLAY, SUPPRESS, REPLAY_ALL, RESTORE, OBSERVE)
+
+
+@pytest.mark.parametrize("seed", range(BATCHES))
+def test_no_broken_event_of_a_provider_leaks_or_raises(seed: int) -> None:
+    check_provider(seed, EACH_WAY // BATCHES, DOWNWARD[seed % len(DOWNWARD)])
+
+
+def test_enough_of_the_broken_frames_get_through_to_be_a_test() -> None:
+    """A third of them at least is still a frame that is examined, masked and sent."""
+    random = Random(0)
+    sent = sum(bool(Wire(OPEN, asked="gpt-5.1").client(mutated(random.choice(UP), random))) for _ in range(300))
+    assert sent >= 100
+
+
+# --------------------------------------------------------------------------------------------------------------- mutants
+
+
+def test_frames_sent_as_they_came_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mutant: nothing is masked."""
+    monkeypatch.setattr(masking, "_outcomes", lambda *_: ())
+    with pytest.raises((AssertionError, KeyError)):
+        check_client(1, 50)
+
+
+def test_a_lenient_reader_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mutant: a client's frame of any depth is read."""
+    monkeypatch.setattr(inbound, "decode", lambda data, depth, limit: loads(data))
+    with pytest.raises((AssertionError, RecursionError)):
+        check_deep()
+
+
+def test_an_error_without_a_status_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mutant: refusals in a form after which clients hang."""
+    monkeypatch.setattr(inbound, "error_frame", lambda error, lane: '{"type": "error", "message": "no"}')
+    with pytest.raises((AssertionError, KeyError)):
+        check_client(1, 50)
+
+
+def test_an_event_sent_as_it_came_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mutant: an event nobody listed is not masked."""
+    queue = outbound.Outbound._queue
+
+    def pass_on(self: Any, lane: Any, response: Any, row: Any, frame: Frame, data: str, now: float) -> Any:
+        return [] if "zz" in frame else queue(self, lane, response, row, frame, data, now)
+
+    monkeypatch.setattr(outbound.Outbound, "_queue", pass_on)
+    check: Callable[[], None] = lambda: check_provider(0, 100, REPLAY)
+    check()  # dropping is no leak
+    monkeypatch.setattr(outbound.Replay, "_mask", lambda _self, _waiting: None)
+    with pytest.raises(AssertionError):
+        check()
+
+
+def check_deep() -> None:
+    """The property: nests of any depth are refused in both directions, and nothing raises."""
+    for depth in (65, 129, 500, 1000, 100_000):
+        for opening, closing in (("[", "]"), ('{"x":', "}")):
+            nest = opening * depth + f'"{EMAIL}"' + closing * depth
+            wire = Wire(REPLAY, asked="gpt-5.1")
+            wire.client(f'{{"type": "response.create", "input": {nest}}}')
+            assert not wire.raw_up
+            assert wire.sent_down[-1]["status"] == STATUS
+            wire.create()
+            wire.begin()
+            wire.provider(f'{{"type": "response.shiny", "x": {nest}}}')
+            assert not any(visible(raw) for raw in wire.raw_down)
+
+
+def test_nests_of_any_depth_are_refused() -> None:
+    check_deep()
+
+
+def test_no_refusal_repeats_what_was_refused() -> None:
+    """The sentence of an error reaches the user word for word; it is one of the gateway's own."""
+    for data in (f'{{"{EMAIL}": ', f'"{EMAIL}"', f'{{"type": "{EMAIL}"}}', f'{{"type": "response.create", "model": "{EMAIL}"}}'):
+        wire = Wire(policy("actions: {default: {input: block}}\n"))
+        wire.client(data)
+        assert wire.sent_down[-1]["type"] == "error"
+        assert not visible(wire.raw_down[-1])
+
+
+def test_a_refusal_is_a_refused_error() -> None:
+    """What is blocked is told apart from what is broken, and both in the same form."""
+    wire = Wire(policy("actions: {default: {input: block}}\n"))
+    wire.create(EMAIL)
+    assert wire.rows[-1].decision == "blocked"
+    assert wire.sent_down[-1]["error"]["code"] == Refused("x").code  # type: ignore[index, call-overload]
