@@ -23,9 +23,12 @@ _FAILED: Final = 1
 
 def _version(wanted: bool) -> None:  # noqa: FBT001  # typer calls it so
     if wanted:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        typer.echo(version("guardrail-gateway"))
+        try:
+            typer.echo(version("guardrail-gateway"))
+        except PackageNotFoundError:
+            typer.echo("not installed")
         raise typer.Exit
 
 

@@ -186,7 +186,11 @@ class Runner:
             self._held += size
             if self._held > _BYTES:
                 self._room.clear()
-        await self._inbox.put((event, size))
+        try:
+            await self._inbox.put((event, size))
+        except asyncio.CancelledError:
+            self._make_room(size)  # a provider that is left while its message waits
+            raise
 
     def _watch(self) -> None:
         """Look again when the connection could have been idle for too long, and end it if it was."""

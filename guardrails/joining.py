@@ -10,6 +10,7 @@ texts themselves, one for each piece. The rules:
 * Neighbours are glued with nothing and with a space between: "4111 1111" and "1111 1111" is a number, too.
 * Cost is linear. Of a long text only its ends are looked at; short ones are chained, in seams of bounded length. A seam
   does not change when a text is appended behind it, so a history that grows is still found in the cache.
+* A seam without a digit, an `@` or a letter beyond ASCII is left out, unless the policy looks for words.
 * Gluing also makes things that are not there: a word before an address, a list of numbers. `_Crossing` decides.
 """
 
@@ -27,9 +28,9 @@ Findings: TypeAlias = "Sequence[Sequence[Finding]]"
 Span: TypeAlias = tuple[int, int, int]
 """A piece of a text: which text, from where, to where."""
 
-WINDOW: Final = 96
+WINDOW: Final = 64
 """Characters at the end of a text that are glued to the next: the longest IBAN with spaces has 42, an address 64."""
-LONGEST: Final = 512
+LONGEST: Final = 384
 """Characters after which a seam of short texts ends; the next begins with the last `WINDOW` of them."""
 SHORTEST: Final = 6
 """Characters below which nothing is a person's."""
@@ -39,12 +40,20 @@ TELLING: Final = 4
 """Characters of a piece that may be a part of what stands complete beside it."""
 
 _GLUES: Final = ("", " ")
-_WORDS: Final = frozenset({"PERSON", "LOCATION", "NRP", "ORGANIZATION", "DATE_TIME", "URL"})
+_WORDS: Final = frozenset({"PERSON", "LOCATION", "NRP", "ORGANIZATION", "DATE_TIME", "URL", "PASSWORD"})
 """Entities that two words make anywhere."""
+_FEW: Final = frozenset({"EMAIL_ADDRESS", "PHONE_NUMBER"})
+_MOST: Final = 3
+"""Pieces that one of those has at most: any list of words with an `@` among them reads as an address."""
+_CARD_DIGITS: Final = frozenset({14, 15, 16, 19})
+"""How long cards are; other lengths are allowed by their standard, and made by gluing a number to a timestamp."""
 _OWN: Final = frozenset({"deny", "patterns"})
 """Modules that find what the policy itself has written down; whatever it is, it is meant."""
 _SPACE: Final = re.compile(r"\s")
 _NUMBER: Final = re.compile(r"\s*[+-]?\d[\d.,]*\s*")
+_ADDRESS: Final = re.compile(r"\w@[\w-]+(?:\.[\w-]+)*\.\w{2}")
+_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+_SIGN: Final = re.compile(r"[0-9@]|[^\x00-\x7f]|-----")
 _NOT_LETTER: Final = re.compile(r"[\d_.+-]")
 
 
@@ -99,10 +108,19 @@ class Question:
 
     __slots__ = ("_seams", "_texts", "asked")
 
-    def __init__(self, texts: Sequence[str], groups: Sequence[Sequence[int]] = ()) -> None:
-        """Take the texts, and for each group of neighbours their places among them, in order."""
+    def __init__(self, texts: Sequence[str], groups: Sequence[Sequence[int]] = (), *, words: bool = True) -> None:
+        """Take the texts, and for each group of neighbours their places among them, in order.
+
+        `words`: whether to look for what has neither a digit nor an `@`.
+        """
         self._texts = texts
-        self._seams = [seam for group in groups for pieces in _chains(texts, group) for seam in _glued(texts, pieces)]
+        self._seams: list[_Seam] = []
+        for group in groups:
+            for chain in _chains(texts, group):
+                if len(chain) > 1:
+                    parts = [texts[index][start:end] for index, start, end in chain]
+                    if words or any(map(_SIGN.search, parts)):
+                        self._seams += _glued(texts, chain, parts)
         self.asked: Sequence[str] = [*texts, *(seam.text for seam in self._seams)] if self._seams else texts
 
     def answer(self, found: Findings) -> Findings:
@@ -169,10 +187,7 @@ def _forth(text: str) -> int:
     return space.start() if space is not None else low
 
 
-def _glued(texts: Sequence[str], chain: Sequence[Span]) -> Iterator[_Seam]:
-    if len(chain) < 2:
-        return
-    parts = [texts[index][start:end] for index, start, end in chain]
+def _glued(texts: Sequence[str], chain: Sequence[Span], parts: Sequence[str]) -> Iterator[_Seam]:
     if sum(map(len, parts)) < SHORTEST:
         return
     open_ends = any(not (left[-1].isspace() or right[0].isspace()) for left, right in pairwise(parts))
@@ -201,17 +216,34 @@ class _Crossing:
         finding = self.finding
         if finding.score < SCORE or (finding.entity in _WORDS and finding.module not in _OWN):
             return False
-        if finding.entity == "IP_ADDRESS" and self._digits_meet():
+        if not self._shaped():
             return False
         new = [span for span in self.spans if not self._covered(span)]
         if not new or len(new) == len(self.spans):
             return bool(new) and not self._among_numbers()
         return self._goes_on() or any(map(self._telling, new))
 
+    def _shaped(self) -> bool:
+        """Whether the pieces are such as its kind of value has."""
+        entity, values = self.finding.entity, [self.texts[index][start:end] for index, start, end in self.spans]
+        if entity in _FEW and len(values) > _MOST:
+            return False
+        match entity:
+            case "CREDIT_CARD":
+                return sum(map(str.isdigit, "".join(values))) in _CARD_DIGITS or self.finding.module in _OWN
+            case "IP_ADDRESS":
+                return not self._digits_meet()
+            case "PHONE_NUMBER":
+                return not any(map(_DATE.search, values)) and not all(map(_NUMBER.fullmatch, values))
+            case _:
+                return True
+
     def _covered(self, span: Span) -> bool:
-        """Whether a piece was found without its neighbours."""
+        """Whether a piece was found without its neighbours, or is complete and was not meant."""
         index, start, end = span
         text = self.texts[index]
+        if self.finding.entity == "EMAIL_ADDRESS" and _ADDRESS.search(text, start, end):
+            return True
         open_ = set(range(start, end))
         for own in self.found[index]:
             if own.start < end and own.end > start:

@@ -222,8 +222,9 @@ class DetectionPool:
                 raise DetectionError("the detection pool was not started for this policy")
             return found
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + policy.detect.budget
         worker = await self._take(policy.detect.budget)
+        # Waiting for a worker has its own time: what others have examined must not cost these texts theirs.
+        deadline = loop.time() + policy.detect.budget
         if self._threads is None:
             raise DetectionError("the detection pool was closed")
         exchange = loop.run_in_executor(self._threads, worker.exchange, policy, texts)

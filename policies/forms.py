@@ -83,9 +83,15 @@ class ShapesModule(FileModel):
     """Detection of what is written as nothing else is written."""
 
     use: Literal["shapes"]
-    """`shapes`: phone numbers, network addresses and inside e-mail addresses whose way of writing leaves no doubt."""
+    """`shapes`: what is written, or called, as nothing else is: phone numbers, network and e-mail addresses, cards."""
     entities: (
-        Annotated[tuple[Literal["PHONE_NUMBER", "IP_ADDRESS", "EMAIL_ADDRESS"], ...], Field(min_length=1)] | None
+        Annotated[
+            tuple[
+                Literal["PHONE_NUMBER", "IP_ADDRESS", "EMAIL_ADDRESS", "CREDIT_CARD", "US_SSN", "DATE_OF_BIRTH"], ...
+            ],
+            Field(min_length=1),
+        ]
+        | None
     ) = None
     """Which of them to find. Without it: all."""
     regions: (

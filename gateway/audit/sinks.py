@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,8 @@ from gateway.errors import AuditError
 from gateway.wire.frame import encode_row
 
 _MODE: Final = 0o600
+RETRY_SECONDS: Final = 30.0
+"""How long after a row could not be written `ready()` says no."""
 
 
 class Sink(Protocol):
@@ -44,13 +47,14 @@ class FileSink:
         self._now = now
         self._path = path
         self._spoilt = self._failed = False
+        self._failed_at = 0.0
         self._file = self._open()
 
     def write(self, row: Row) -> None:
         """See `Sink`."""
         line = encode_row({"time": self._now().isoformat(timespec="milliseconds"), **row.as_json()})
         data = b"\n" + line if self._spoilt else line
-        self._failed = True
+        self._failed, self._failed_at = True, time.monotonic()
         try:
             if not self._in_place():
                 self._reopen()
@@ -63,8 +67,13 @@ class FileSink:
         self._failed = False
 
     def ready(self) -> bool:
-        """Whether rows can be written: the last one was, and the file's folder is still there."""
-        return not self._failed and self._path.parent.is_dir()
+        """Whether rows can be written: the last one was, and the file's folder is still there.
+
+        Some time after a failure the answer is yes again: only a row can tell whether it is over, and without traffic
+        there would be none.
+        """
+        waiting = self._failed and time.monotonic() - self._failed_at < RETRY_SECONDS
+        return not waiting and self._path.parent.is_dir()
 
     def _in_place(self) -> bool:
         """Whether the open file is the one at its path; not after it was deleted, or moved away by a rotation."""

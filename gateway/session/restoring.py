@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from gateway.errors import FrameError
 from gateway.session.masking import BARE
 from gateway.session.states import Frame, Response, Setup, Streaming
 from gateway.wire.events import Class, Event
@@ -53,7 +54,10 @@ class Restoring:
         anywhere = known.has_bare or ("\\u00" in data and any(mark in data for mark in self._escaped))
         if not known or not (anywhere or self._token.search(data)):
             return data
-        found = walk(frame, open_json=False, having=None if anywhere else self._restorer.grammar.opening)
+        try:
+            found = walk(frame, open_json=False, having=None if anywhere else self._restorer.grammar.opening)
+        except FrameError:
+            return data  # too many values to look at: its tokens stay tokens
         changed = found.rewrite(lambda text: self.text(text, known, json_text=json_text))
         return encode(frame) if changed else data
 

@@ -16,6 +16,9 @@ from typing import cast
 
 import regex
 
+from guardrails.modules.shadow import shadow
+from guardrails.modules.urls import hosts
+
 _SPACES = frozenset(c for c in map(chr, range(0x3001)) if c.isspace())
 _DIGIT = regex.compile(r"\d")
 _ASCII_DIGITS = b"0123456789"
@@ -23,21 +26,29 @@ _UNBOUNDED = 1 << 20
 """A repeat count beyond this adds nothing to a gate, and keeps the numbers small."""
 
 # What `regex` reads differently from `re`, whose parser is used here: POSIX classes, fuzzy matching, set operations.
-_FOREIGN = re.compile(r"\[\[:|\\p|\\P|\\X|\\[mMRGKL]|\{[^0-9,}]|&&|\|\||~~|\(\?[|&RV+0-9]|\(\*")
+FOREIGN = re.compile(r"\[\[:|\\p|\\P|\\X|\\[mMRGKL]|\{[^0-9,}]|&&|\|\||~~|\(\?[|&RV+0-9]|\(\*")
+
+
+SEPARATORS = ":.-"
+_OTHER = re.compile(r"[^0-9:.\-\s]")
 
 
 class Contents:
     """What one text contains, each fact found out at most once."""
 
     # No cached_property: in Python 3.11 it takes a lock, which costs more than most of these facts.
-    __slots__ = ("_counts", "_digits", "_lower", "_run", "text")
+    __slots__ = ("_counts", "_digits", "_host", "_lower", "_others", "_run", "_separators", "_shadow", "text")
 
     def __init__(self, text: str) -> None:
         """Take the text; nothing is computed yet."""
         self.text = text
         self._digits = -1
         self._run = -1
+        self._separators = -1
+        self._others: bool | None = None
         self._lower: str | None = None
+        self._shadow: bytes | None = None
+        self._host: bytes | None = None
         self._counts: dict[str, int] = {}
 
     @property
@@ -58,11 +69,39 @@ class Contents:
         return self._run
 
     @property
+    def separators(self) -> int:
+        """How many of `SEPARATORS` there are."""
+        if self._separators < 0:
+            self._separators = sum(map(self.text.count, SEPARATORS))
+        return self._separators
+
+    @property
+    def others(self) -> bool:
+        """Whether there is anything but ASCII digits, `SEPARATORS` and white space."""
+        if self._others is None:
+            self._others = _OTHER.search(self.text) is not None
+        return self._others
+
+    @property
     def lower(self) -> str:
         """The text in lower case."""
         if self._lower is None:
             self._lower = self.text.lower()
         return self._lower
+
+    @property
+    def shadow(self) -> bytes:
+        """The text with one byte for each character, see shadow.py."""
+        if self._shadow is None:
+            self._shadow = shadow(self.text)
+        return self._shadow
+
+    @property
+    def host(self) -> bytes:
+        """The text as `urls` looks at it."""
+        if self._host is None:
+            self._host = hosts(self.text)
+        return self._host
 
     def count(self, character: str) -> int:
         """How often `character` stands in the text."""
@@ -79,6 +118,9 @@ class Gate:
     digits: int = 0
     run: int = 0
     characters: tuple[tuple[str, int], ...] = ()
+    separators: int = 0
+    others: bool = False
+    """Something that is neither a digit nor a separator."""
 
     def open(self, contents: Contents) -> bool:
         """Whether a match is possible at all in the text."""
@@ -87,6 +129,10 @@ class Gate:
         for character, least in self.characters:
             if contents.count(character) < least:
                 return False
+        if self.others and not contents.others:
+            return False
+        if self.separators and contents.separators < self.separators:
+            return False
         return self.run <= 1 or contents.run >= self.run
 
 
@@ -95,7 +141,7 @@ OPEN = Gate()
 
 def gate(pattern: str) -> Gate:
     """The strongest condition that can be read off `pattern`; `OPEN` when it is not understood."""
-    if _FOREIGN.search(pattern):
+    if FOREIGN.search(pattern):
         return OPEN
     parse: Callable[[str], Iterable[tuple[object, object]]]
     try:
@@ -116,7 +162,13 @@ def either(gates: Sequence[Gate]) -> Gate:
     for other in gates[1:]:
         theirs = dict(other.characters)
         common = {c: min(n, theirs[c]) for c, n in common.items() if c in theirs}
-    return Gate(min(g.digits for g in gates), min(g.run for g in gates), tuple(sorted(common.items())))
+    return Gate(
+        min(g.digits for g in gates),
+        min(g.run for g in gates),
+        tuple(sorted(common.items())),
+        min(g.separators for g in gates),
+        all(g.others for g in gates),
+    )
 
 
 @dataclass(slots=True)

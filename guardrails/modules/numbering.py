@@ -15,7 +15,7 @@ Whatever may be valid is then parsed and verified by `phonenumbers` itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 import phonenumbers
@@ -47,19 +47,21 @@ class Numbering:
             phonenumberutil.region_code_for_country_code(metadata.country_code), None
         )
         self.region = region
-        self._rewrites = any(_rewrites(known) for known in regions)
+        # Those two alone are asked what to cut off; the other regions of the code only for patterns.
+        cutting = [known for known in (metadata, main) if known is not None]
+        self._rewrites = any(map(_rewrites, cutting))
         self._abroad = re.compile(metadata.international_prefix or "(?!)")
-        national = "|".join(f"(?:{_stripped(m)})" for m in (metadata, main) if m is not None)
-        patterns = "|".join(_unique(p for known in regions for p in _patterns(known)))
-        self._whole = re.compile(f"(?:{patterns})")
-        self._shape = re.compile(f"(?:{code})?(?:{national}){{0,2}}(?:{patterns})")
+        national = "|".join(dict.fromkeys(f"(?:{_stripped(known)})" for known in cutting))
+        numbers = _numbers(regions)
+        self._whole = re.compile(numbers)
+        self._shape = re.compile(f"(?:{code})?(?:{national}){{0,2}}{numbers}")
         self._code = code
         self._prefix = re.compile(main.national_prefix_for_parsing or "(?!)") if main is not None else re.compile("")
         self._formats = [_Format(rule) for rule in main.number_format] if main is not None else []
 
     def may_be_valid(self, digits: str) -> bool:
         """False only if `digits` are not a valid number in this region."""
-        if self._rewrites or self._abroad.match(digits):
+        if self._rewrites:
             return True
         if self._shape.fullmatch(digits) is None:
             return False
@@ -67,6 +69,13 @@ class Numbering:
             return True
         # Nothing can have been cut off: the digits themselves are the number.
         return self._whole.fullmatch(digits) is not None and not self._wants_prefix(digits)
+
+    def abroad(self, digits: str) -> str | None:
+        """What is left behind an international dialling prefix, as `phonenumbers` strips it; None without one."""
+        match = self._abroad.match(digits)
+        rest = digits[match.end() :] if match is not None else None
+        # No country code begins with 0, so there the prefix was none.
+        return None if rest is None or rest.startswith("0") else rest
 
     def _wants_prefix(self, digits: str) -> bool:
         for rule in self._formats:
@@ -132,14 +141,25 @@ def _stripped(metadata: PhoneMetadata) -> str:
     return prefix if re.compile(prefix).groups == 0 else r"\d*"
 
 
-def _patterns(metadata: PhoneMetadata) -> Iterator[str]:
+def _numbers(regions: Sequence[PhoneMetadata]) -> str:
+    """A pattern for the numbers of all regions: of a region's general form, and of one of its types."""
+    general = "|".join(_unique(r.general_desc.national_number_pattern for r in regions if r.general_desc is not None))
+    by_length: dict[str, list[str]] = {}
+    for metadata in regions:
+        for length, pattern in _patterns(metadata):
+            by_length.setdefault(length, []).append(pattern)
+    kinds = "|".join(f"{length}(?:{'|'.join(_unique(patterns))})" for length, patterns in by_length.items())
+    return f"(?=(?:{general})\\Z)(?:{kinds})"
+
+
+def _patterns(metadata: PhoneMetadata) -> Iterator[tuple[str, str]]:
     for name in _TYPES:
         kind: PhoneNumberDesc | None = getattr(metadata, name)
         if kind is not None and kind.national_number_pattern:
             lengths = [n for n in kind.possible_length if n > 0]
             limit = "" if not lengths else f"(?=\\d{{{min(lengths)},{max(lengths)}}}\\Z)"
-            yield f"{limit}(?:{kind.national_number_pattern})"
+            yield limit, f"(?:{kind.national_number_pattern})"
 
 
-def _unique(patterns: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(patterns)) or ["(?!)"]
+def _unique(patterns: Iterable[str | None]) -> list[str]:
+    return list(dict.fromkeys(f"(?:{pattern})" for pattern in patterns if pattern)) or ["(?!)"]

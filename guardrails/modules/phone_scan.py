@@ -1,28 +1,43 @@
-"""The matches of Presidio's phone recogniser, looking for candidates once instead of once for each of eight regions.
+"""The matches of Presidio's phone recogniser, found once instead of once for each of its regions.
 
-`PhoneNumberMatcher` first finds a candidate (digits with punctuation between them) and then parses it for its region.
-The first step does not depend on the region; the second is skipped where the candidate has fewer digits than any valid
-number of the region. One difference is left, on purpose: the matcher gives up on a text after 65,535 failed
-candidates, and a candidate skipped here is not counted, so here nothing is given up earlier.
+`phonenumbers.PhoneNumberMatcher` looks for candidates (digits with punctuation between them), parses each, and if that
+fails parses parts of it. Here
+
+* candidates are looked for only where there are digits enough for a number (`_zones`);
+* candidates and their parts are the same for every region, so they are cut out once (`_attempts`);
+* a part without letters is read by its digits alone: whether they are a number is asked once for a text, and of
+  `phonenumbers` only if they may be one (numbering.py). Other parts are parsed as they are, for each region.
+
+One difference is left, on purpose: the matcher gives up on a text after 65,535 failed candidates, and lets what
+follows through; here nothing is given up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 import phonenumbers
-from phonenumbers import phonenumbermatcher, phonenumberutil
+from phonenumbers import phonenumbermatcher as matcher
 from phonenumbers.phonemetadata import PhoneMetadata
 
-_PLUS_SIGNS = "+\uff0b"
+from guardrails.modules.numbering import VALID, Numbering, numbering, same_everywhere, valid
+
+LONGEST_LEAD = 10
+"""Characters a candidate has at most before its first digit: twice a sign and four of punctuation."""
 SHORTEST_AFTER_PLUS = 6
 """Country code and number of the shortest valid number of any country."""
-SHORTEST_AFTER_PREFIX = 8
-"""The same after an international dialling prefix, which has two digits or more."""
-NO_LIMIT_MET = 20
-"""A candidate of so many characters cannot have met the pattern's limit of 21 groups of digits."""
-_SECOND_NUMBER = phonenumberutil._SECOND_NUMBER_START_PATTERN  # noqa: SLF001
+NO_LIMIT_MET = 19
+"""A candidate of so many characters cannot have met the pattern's limits, 20 digits in a row and 21 groups."""
+
+_PLAIN = re.compile(r"[(\[./ -]*\+?[0-9./() \[\]-]*")
+_NOT_DIGITS = str.maketrans("", "", "+-./()[] ")
+# As `_extract_possible_number` and the patterns for extensions do nothing to a plain part, its digits say it all.
+_BETWEEN = rb"[-x ()\[\]./~]{0,4}"
+# After fewer digits than a number has, a candidate matters only if it takes digits that follow as an extension.
+_EXTENSION = rb"(?:[ \t,~]*(?:;ext=|e?xt|anexo|[x#~]|int)|[- ]+0{1,6}#)"
 
 
 def fewest_digits(region: str) -> int:
@@ -38,17 +53,18 @@ def fewest_digits(region: str) -> int:
 
 
 @dataclass(slots=True)
-class _Candidate:
-    """Digits and punctuation that may be a number, in any region."""
+class _Search:
+    """The search in one text: where each region has got to, and which digits were found to be a number where."""
 
-    start: int
-    words: str
-    digits: int
-    plus: bool
-    whole: bool
-    """Nothing was trimmed off and no limit of the pattern ended it, so a search from inside it ends where it does."""
-    wanted: bool
-    """False if nothing in it can score enough, or a region saw a number in all of it: others could see only parts."""
+    text: str
+    promising: Callable[[int, int], bool] | None
+    places: dict[int, int]
+    """Place to go on at -> the regions, as a bit mask, that are there."""
+    found: set[tuple[int, int]] = field(default_factory=set)
+    numbers: dict[str, int] = field(default_factory=dict)
+    """Digits -> the regions in which they are a number."""
+    asked: dict[str, int] = field(default_factory=dict)
+    """Digits -> the regions that were asked."""
 
 
 class PhoneScan:
@@ -56,51 +72,149 @@ class PhoneScan:
 
     def __init__(self, regions: Sequence[str], leniency: int) -> None:
         """Take the regions in Presidio's order and the leniency (0 to 3)."""
-        self._regions = [(region, fewest_digits(region)) for region in regions]
+        self._regions = tuple(dict.fromkeys(regions))
         self._leniency = leniency
-        self.fewest = max(min((min(n, SHORTEST_AFTER_PLUS) for _, n in self._regions), default=0), 1)
+        known = all(PhoneMetadata.metadata_for_region(region, None) is not None for region in self._regions)
+        self._numberings = [numbering(region) for region in self._regions] if leniency == VALID and known else None
+        fewest = min(map(fewest_digits, self._regions), default=0)
+        self.fewest = max(min(fewest, SHORTEST_AFTER_PLUS), 2)
+        least = self.fewest - 1
+        self._zones = re.compile(
+            rb"0(?:(?:%b0){%d,}|(?:%b0){0,%d}(?=%b))" % (_BETWEEN, least, _BETWEEN, max(least - 1, 0), _EXTENSION)
+        )
 
-    def spans(self, text: str, promising: Callable[[int, int], bool] | None = None) -> set[tuple[int, int]]:
+    def spans(
+        self, text: str, shadow: bytes, promising: Callable[[int, int], bool] | None = None
+    ) -> set[tuple[int, int]]:
         """Where any of the regions sees a number; not necessarily those in candidates that `promising` denies."""
-        candidates: dict[int, _Candidate | None] = {}
-        found: set[tuple[int, int]] = set()
-        for region, fewest in self._regions:
-            matcher = phonenumbers.PhoneNumberMatcher(text, region, leniency=self._leniency)
-            index = 0
-            while True:
-                if index not in candidates:
-                    candidates[index] = _candidate(matcher, text, index, promising)
-                candidate = candidates[index]
-                if candidate is None:
+        search = _Search(text, promising, {0: (1 << len(self._regions)) - 1})
+        for zone in self._zones.finditer(shadow):
+            self._zone(search, shadow, *zone.span())
+        return search.found
+
+    def _zone(self, search: _Search, shadow: bytes, start: int, end: int) -> None:
+        """Follow every region through one zone: outside of zones no candidate can be a number."""
+        places = search.places
+        while True:
+            index = min(places)
+            digit = shadow.find(b"0", max(index, start), end)
+            if digit < 0:
+                return
+            regions = places.pop(index)
+            match = matcher._PATTERN.search(search.text, max(index, digit - LONGEST_LEAD))  # noqa: SLF001
+            if match is None:
+                places[len(search.text)] = places.get(len(search.text), 0) | regions
+                continue
+            for place, there in self._candidate(search, match.start(), match.group(), regions):
+                places[place] = places.get(place, 0) | there
+
+    def _candidate(self, search: _Search, start: int, words: str, regions: int) -> Iterator[tuple[int, int]]:
+        """Look for a number in one candidate; where each region goes on from."""
+        trimmed = matcher._SECOND_NUMBER_START_PATTERN.search(words)  # noqa: SLF001
+        whole = trimmed is None and len(words) <= NO_LIMIT_MET and _PLAIN.fullmatch(words) is not None
+        if trimmed is not None:
+            words = words[: trimmed.start()]
+        end = start + len(words)
+        if whole and search.promising is not None and not search.promising(start, end):
+            yield end, regions
+            return
+        for offset, part in _attempts(search.text, words, start):
+            alone = whole and len(part) == len(words)
+            seen = self._seen(search, part, offset, regions, only_one=alone)
+            if seen:
+                regions &= ~seen
+                search.found.add((offset, offset + len(part)))
+                if alone:
+                    # What other regions see in this candidate is inside of this number, and so is no result.
+                    yield end, regions | seen
+                    return
+                yield offset + len(part), seen
+                if not regions:
+                    return
+        yield end, regions
+
+    def _seen(self, search: _Search, part: str, offset: int, regions: int, *, only_one: bool) -> int:
+        """Which of the regions see a number in all of the part; if `only_one`, one of them will do."""
+        if self._numberings is None or _PLAIN.fullmatch(part) is None:
+            return self._parsed(search.text, part, offset, regions)
+        digits = part.translate(_NOT_DIGITS)
+        if len(digits) < self.fewest or not _surroundings_allow(search.text, part, offset):
+            return 0
+        if "+" in part:
+            return self._abroad(search, "+" + digits) & regions
+        for bit, region in enumerate(self._numberings):
+            if regions >> bit & 1 and not search.asked.get(digits, 0) >> bit & 1:
+                if only_one and search.numbers.get(digits, 0) & regions:
                     break
-                match = _match(matcher, candidate, fewest)
-                index = candidate.start + len(candidate.words) if match is None else match[1]
-                if match is not None:
-                    found.add(match)
-        return found
+                search.asked[digits] = search.asked.get(digits, 0) | 1 << bit
+                if self._national(search, digits, region) >> bit & 1:
+                    search.numbers[digits] = search.numbers.get(digits, 0) | 1 << bit
+        return search.numbers.get(digits, 0) & regions
+
+    def _national(self, search: _Search, digits: str, region: Numbering) -> int:
+        """The regions in which the digits are a number, of which only `region` is asked."""
+        rest = region.abroad(digits)
+        if rest is not None:
+            # Only a plus sign may be ignored where no country code follows.
+            return self._abroad(search, "+" + rest) if same_everywhere(rest) else 0
+        return -1 if region.may_be_valid(digits) and valid(digits, region.region) else 0
+
+    def _abroad(self, search: _Search, digits: str) -> int:
+        known = search.numbers.get(digits)
+        if known is None:
+            if same_everywhere(digits[1:]):
+                known = (1 << len(self._regions)) - 1 if valid(digits, self._regions[0]) else 0
+            else:
+                known = sum(1 << bit for bit, region in enumerate(self._regions) if valid(digits, region))
+            search.numbers[digits] = known
+        return known
+
+    def _parsed(self, text: str, part: str, offset: int, regions: int) -> int:
+        seen = 0
+        for bit, region in enumerate(self._regions):
+            if regions >> bit & 1:
+                one = phonenumbers.PhoneNumberMatcher(text, region, leniency=self._leniency)
+                seen |= (one._parse_and_verify(part, offset) is not None) << bit  # noqa: SLF001
+        return seen
 
 
-def _match(matcher: phonenumbers.PhoneNumberMatcher, candidate: _Candidate, fewest: int) -> tuple[int, int] | None:
-    if not candidate.wanted:
-        return None
-    if candidate.digits < min(fewest, SHORTEST_AFTER_PLUS if candidate.plus else SHORTEST_AFTER_PREFIX):
-        return None
-    match = matcher._extract_match(candidate.words, candidate.start)  # noqa: SLF001 - see the module's docstring
-    if match is None:
-        return None
-    if candidate.whole and len(match.raw_string) == len(candidate.words):
-        candidate.wanted = False
-    return match.start, match.end
+def _attempts(text: str, words: str, start: int) -> Iterator[tuple[int, str]]:
+    """The parts of a candidate that the matcher tries, in its order (`_extract_match`, `_extract_inner_match`)."""
+    if matcher._SLASH_SEPARATED_DATES.search(words):  # noqa: SLF001
+        return
+    if matcher._TIME_STAMPS.search(words) and matcher._TIME_STAMPS_SUFFIX.match(text, start + len(words)):  # noqa: SLF001
+        return
+    yield start, words
+    for separator in matcher._INNER_MATCHES:  # noqa: SLF001
+        match = separator.search(words)
+        if match is not None:
+            yield start, _without_end(words[: match.start()])
+        while match is not None:
+            yield start + match.start(1), _without_end(match.group(1))
+            match = separator.search(words, match.start() + 1)
 
 
-def _candidate(
-    matcher: phonenumbers.PhoneNumberMatcher, text: str, index: int, promising: Callable[[int, int], bool] | None
-) -> _Candidate | None:
-    match = phonenumbermatcher._PATTERN.search(text, index)  # noqa: SLF001
-    if match is None:
-        return None
-    words: str = matcher._trim_after_first_match(_SECOND_NUMBER, match.group())  # noqa: SLF001
-    start, digits = match.start(), sum(map(str.isdecimal, words))
-    whole = len(words) == len(match.group()) <= NO_LIMIT_MET
-    wanted = not whole or promising is None or promising(start, start + len(words))
-    return _Candidate(start, words, digits, any(sign in words for sign in _PLUS_SIGNS), whole, wanted)
+def _without_end(part: str) -> str:
+    unwanted = matcher._UNWANTED_END_CHAR_PATTERN.search(part)  # noqa: SLF001
+    return part if unwanted is None else part[: unwanted.start()]
+
+
+def _surroundings_allow(text: str, part: str, offset: int) -> bool:
+    """The conditions of `_parse_and_verify` that are not about the digits."""
+    if not part or (any(b in part for b in "()[]") and not _brackets_allow(part)):
+        return False
+    if offset > 0 and not matcher._LEAD_PATTERN.match(part) and _forbidden(text[offset - 1]):  # noqa: SLF001
+        return False
+    end = offset + len(part)
+    return end >= len(text) or not _forbidden(text[end])
+
+
+def _brackets_allow(part: str) -> bool:
+    return bool(matcher._MATCHING_BRACKETS.fullmatch(part) and not matcher._PUB_PAGES.search(part))  # noqa: SLF001
+
+
+@lru_cache(maxsize=4096)
+def _forbidden(character: str) -> bool:
+    """Whether a number cannot stand next to the character: a Latin letter, a percent or currency sign."""
+    match = matcher.PhoneNumberMatcher
+    return match._is_invalid_punctuation_symbol(character) or match._is_latin_letter(character)  # noqa: SLF001

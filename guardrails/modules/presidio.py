@@ -24,7 +24,8 @@ from typing import Protocol, TypeAlias
 from guardrails.errors import GuardrailError, ModuleNotAvailable
 from guardrails.findings import Finding
 from guardrails.modules.context import BlankNlp, Words, boosted
-from guardrails.modules.gates import Contents, Gate
+from guardrails.modules.gates import Gate
+from guardrails.modules.islands import Text
 from guardrails.modules.options import Options
 
 THRESHOLD = 0.4
@@ -44,7 +45,7 @@ class Scan:
     """Its context words in lower case; empty if its scores never depend on them."""
     strongest: float
     """The highest score it can give without context."""
-    spans: Callable[[Contents, Promising | None], Sequence[Span]]
+    spans: Callable[[Text, Promising | None], Sequence[Span]]
     """Its spans in a text. Those that begin where the second argument says no may be left out."""
 
 
@@ -64,7 +65,7 @@ class Nlp(Protocol):
         """Pieces of the text with their offsets, overlapping, each of a size it can take."""
         ...
 
-    def tokens(self, contents: Contents) -> _Tokens:
+    def tokens(self, contents: Text) -> _Tokens:
         """The tokens of one piece."""
         ...
 
@@ -86,7 +87,7 @@ class Presidio:
         return list(found)
 
     def _window(self, text: str, offset: int) -> Iterator[Finding]:
-        contents = Contents(text)
+        contents = Text(text)
         tokens = self._nlp.tokens(contents)
         by_entity: dict[str, list[Span]] = {}
         for scan in self._scans:
@@ -103,21 +104,25 @@ class Presidio:
                 if score >= least:
                     yield Finding(start + offset, end + offset, entity, score, "presidio")
 
-    def _scored(self, scan: Scan, contents: Contents, tokens: _Tokens) -> Sequence[Span]:
+    def _scored(self, scan: Scan, contents: Text, tokens: _Tokens) -> Sequence[Span]:
         """What one recogniser sees, with the scores that the words before give."""
         least = self._thresholds[scan.entity]
         # A span under the threshold cannot hide one over it, so nothing is lost by not looking for it.
         weak = scan.strongest < least
-        if not scan.context or not tokens.may_support(scan.context):
-            return () if weak else scan.spans(contents, None)
-        promising: Promising | None = None
-        if weak:
-            promising = lambda start, end: tokens.words.near(start, end, scan.context)  # noqa: E731
+        if not weak:
+            spans = scan.spans(contents, None)
+            # Whether there is a word of context is asked only now: most recognisers see nothing in most texts.
+            if not spans or not scan.context or not tokens.may_support(scan.context):
+                return spans
+        elif not scan.context or not tokens.may_support(scan.context):
+            return ()
+        else:
+            spans = scan.spans(contents, lambda start, end: tokens.words.near(start, end, scan.context))
         return [
             (start, end, boosted(score))
             if score < 1.0 and boosted(score) >= least and tokens.words.support(start, scan.context)
             else (start, end, score)
-            for start, end, score in scan.spans(contents, promising)
+            for start, end, score in spans
         ]
 
 

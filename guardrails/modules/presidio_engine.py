@@ -7,6 +7,7 @@ import importlib.resources
 import inspect
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 
 import regex
@@ -19,11 +20,13 @@ from presidio_analyzer.predefined_recognizers import EmailRecognizer, IbanRecogn
 from presidio_analyzer.recognizer_registry import RecognizerRegistry
 
 from guardrails.errors import GuardrailError
-from guardrails.modules import emails
+from guardrails.modules import emails, urls
 from guardrails.modules.context import Words
 from guardrails.modules.gates import OPEN, Contents, Gate, either, gate
+from guardrails.modules.islands import Islands, Text
 from guardrails.modules.phone_scan import PhoneScan
 from guardrails.modules.presidio import Promising, Scan, Span, outermost
+from guardrails.modules.reach import reach
 
 PATTERN_SECONDS = 10.0
 """A single pattern that takes longer raises; the policy's budget normally ends the detection long before."""
@@ -32,6 +35,14 @@ WINDOW = 200_000
 OVERLAP = 2_000
 """Characters two windows share, so that whatever is shorter is seen whole in one of them."""
 
+
+Place = Callable[[Text], Islands]
+
+IBAN = (
+    r"(?<![A-Z0-9])([A-Z]{2}[0-9]{2}(?:[ -]?[A-Z0-9]{4}){2,6})"
+    r"((?:[ -]?[A-Z0-9]{4})?)((?:[ -]?[A-Z0-9]{1,3})?)(?![A-Z0-9])"
+)
+"""Presidio's pattern for IBANs, whose matches begin and go on as `islands.ibans` do."""
 
 _NO_ARTIFACTS = NlpArtifacts([], [], [], [], None, "")  # type: ignore[arg-type]  # recognisers of patterns ignore it
 
@@ -137,38 +148,64 @@ def scan(recognizer: EntityRecognizer, entity: str) -> Scan:
     validates = type(recognizer).validate_result is not PatternRecognizer.validate_result
     strongest = 1.0 if validates else max(pattern.score for pattern in patterns)
 
-    def spans(contents: Contents, _promising: Promising | None) -> list[Span]:
-        found = [span for pattern in patterns for span in pattern.spans(contents)]
+    by_place: dict[Place | None, list[_Pattern]] = {}
+    for pattern in patterns:
+        by_place.setdefault(pattern.place, []).append(pattern)
+    groups = [(place, either([pattern.gate for pattern in group]), group) for place, group in by_place.items()]
+
+    def spans(contents: Text, _promising: Promising | None) -> list[Span]:
+        found: list[Span] = []
+        for place, needs, group in groups:
+            islands = place(contents) if place is not None else None
+            within = contents if islands is None else islands.contents
+            if within.text and needs.open(within):
+                for pattern in group:
+                    found.extend(pattern.spans(within, islands))
         return outermost(found) if len(found) > 1 else found
 
-    return Scan(entity, either([pattern.gate for pattern in patterns]), context, strongest, spans)
+    # Islands have gates of their own, and open them much less often.
+    needs = OPEN if any(pattern.place for pattern in patterns) else either([pattern.gate for pattern in patterns])
+    return Scan(entity, needs, context, strongest, spans)
 
 
 def _phones(recognizer: PhoneRecognizer, entity: str, context: tuple[str, ...]) -> Scan:
     phones = PhoneScan(recognizer.supported_regions, recognizer.leniency or 0)
     score = recognizer.SCORE
 
-    def spans(contents: Contents, promising: Promising | None) -> list[Span]:
-        return outermost((start, end, score) for start, end in phones.spans(contents.text, promising))
+    def spans(contents: Text, promising: Promising | None) -> list[Span]:
+        return outermost((start, end, score) for start, end in phones.spans(contents.text, contents.shadow, promising))
 
     return Scan(entity, Gate(digits=phones.fewest), context, score, spans)
 
 
 def _as_it_is(recognizer: EntityRecognizer, entity: str, context: tuple[str, ...]) -> Scan:
     """A recogniser with a search of its own is run as it is, behind its patterns if it has some."""
+    if type(recognizer) is IbanRecognizer and [p.regex for p in _patterns(recognizer)] == [IBAN]:
+        return _ibans(recognizer, entity, context)
     needs = OPEN
     first: list[regex.Pattern[str]] = []
     if isinstance(recognizer, PatternRecognizer):
         needs = either([gate(pattern.regex) for pattern in _patterns(recognizer)])
         first = [regex.compile(pattern.regex, recognizer.global_regex_flags or 0) for pattern in _patterns(recognizer)]
 
-    def spans(contents: Contents, _promising: Promising | None) -> list[Span]:
+    def spans(contents: Text, _promising: Promising | None) -> list[Span]:
         text = contents.text
         if first and not any(pattern.search(text, timeout=PATTERN_SECONDS) for pattern in first):
             return []
         return [(r.start, r.end, r.score) for r in recognizer.analyze(text, [entity], _NO_ARTIFACTS)]
 
     return Scan(entity, needs, context, 1.0, spans)
+
+
+def _ibans(recognizer: IbanRecognizer, entity: str, context: tuple[str, ...]) -> Scan:
+    """Presidio's own search for IBANs, in their islands."""
+
+    def spans(contents: Text, _promising: Promising | None) -> list[Span]:
+        islands = contents.ibans
+        found = recognizer.analyze(islands.contents.text, [entity], _NO_ARTIFACTS) if islands.contents.text else []
+        return [(islands.place(r.start), islands.place(r.start) + r.end - r.start, r.score) for r in found]
+
+    return Scan(entity, OPEN, context, 1.0, spans)
 
 
 def _patterns(recognizer: PatternRecognizer) -> list[Pattern]:
@@ -184,28 +221,52 @@ class _Pattern:
         self._validate: Callable[[str], bool | None] = recognizer.validate_result
         self._invalidate: Callable[[str], bool | None] = recognizer.invalidate_result
         self._matches = _finder(recognizer, pattern.regex)
+        self.place = place_of(pattern.regex)
         self.gate = Gate(characters=(("@", 1),)) if isinstance(recognizer, EmailRecognizer) else gate(pattern.regex)
+        if self.place is not None:
+            matches = reach(pattern.regex)
+            self.gate = replace(self.gate, separators=matches.separators, others=matches.others > 0)
 
-    def spans(self, contents: Contents) -> Iterator[Span]:
-        if not self.gate.open(contents):
+    def spans(self, within: Contents, islands: Islands | None) -> Iterator[Span]:
+        """Its spans in a text, or in the islands of one; places are those of the text."""
+        if not self.gate.open(within):
             return
-        text = contents.text
-        for start, end in self._matches(text):
-            match = text[start:end]
+        for start, end in self._matches(within):
+            match = within.text[start:end]
             score = self.score
             valid = self._validate(match)
             if valid is not None:
                 score = 1.0 if valid else 0.0
             if score > 0 and not self._invalidate(match) and match:
-                yield start, end, score
+                begin = start if islands is None else islands.place(start)
+                yield begin, begin + end - start, score
 
 
-def _finder(recognizer: PatternRecognizer, pattern: str) -> Callable[[str], Iterable[tuple[int, int]]]:
+def place_of(pattern: str) -> Place | None:
+    """Where in a text the pattern has to be looked for; None if everywhere."""
+    matches = reach(pattern)
+    if matches.is_number():
+        return _numbers
+    return _words if matches.is_word() else None
+
+
+def _numbers(text: Text) -> Islands:
+    return text.numbers
+
+
+def _words(text: Text) -> Islands:
+    return text.words
+
+
+def _finder(recognizer: PatternRecognizer, pattern: str) -> Callable[[Contents], Iterable[tuple[int, int]]]:
     if pattern == emails.PATTERN:
-        return emails.spans
+        return lambda contents: emails.spans(contents.text)
+    url = urls.understood(pattern)
+    if url is not None:
+        return url
     compiled = regex.compile(pattern, flags=recognizer.global_regex_flags or 0)
     # Presidio skips a pattern that times out and lets the text through; here the TimeoutError ends the detection.
-    return lambda text: (match.span() for match in compiled.finditer(text, timeout=PATTERN_SECONDS))
+    return lambda contents: (match.span() for match in compiled.finditer(contents.text, timeout=PATTERN_SECONDS))
 
 
 class ModelNlp:

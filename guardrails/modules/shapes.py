@@ -1,4 +1,4 @@
-"""Values whose way of writing leaves no doubt: telephone numbers, network addresses, e-mail addresses inside a company.
+"""Values whose way of writing, or the word before them, leaves no doubt: telephone numbers, addresses and more.
 
 Presidio scores by pattern and by seven or so words before it, so with its scores alone a policy has to choose: mask
 order numbers and versions too, or let `(212) 555-0199` and `203.0.113.7` through. This module reports what is written
@@ -8,8 +8,10 @@ as nobody writes anything else, at 0.8, and adds to what Presidio reports.
   number right after a label such as `tel` or `WhatsApp`.
 * IP_ADDRESS: a public address; a private one only where it is called an IP. Never loopback, masks and what looks like
   a version or a section number (`1.2.3.4`), and never `a::b`.
-* EMAIL_ADDRESS: addresses under `.internal`, `.local`, `.corp` and the like, which Presidio drops because no such
-  domain is public.
+* EMAIL_ADDRESS: addresses in a URL or a path and at internal domains; see mailboxes.py.
+* CREDIT_CARD: every brand's ranges, in any grouping; see cards.py.
+* US_SSN: numbers that stick to a word; see socials.py.
+* DATE_OF_BIRTH: a date right after what says so; see births.py.
 """
 
 from __future__ import annotations
@@ -20,11 +22,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from guardrails.findings import Finding
-from guardrails.modules import emails
+from guardrails.modules import births, cards, mailboxes, socials
 from guardrails.modules.gates import Contents
 from guardrails.modules.options import Options
 
-ENTITIES = ("PHONE_NUMBER", "IP_ADDRESS", "EMAIL_ADDRESS")
+ENTITIES = ("PHONE_NUMBER", "IP_ADDRESS", "EMAIL_ADDRESS", "CREDIT_CARD", "US_SSN", "DATE_OF_BIRTH")
 SCORE = 0.8
 REGIONS = ("US", "GB", "DE", "FR", "IL", "IN", "CA", "BR")
 """Whose national numbers are known after a label; the same as Presidio's."""
@@ -60,11 +62,8 @@ _CALLED_VERSION = re.compile(
     r"(?:version|release|ver|rev|revision|build|firmware|driver|section|chapter|clause|oid|v|[=~^<>]=?)[\"':\s=(]{0,4}$",
     re.IGNORECASE,
 )
+_CALLED_OID = re.compile(r"(?<![A-Za-z])oids?(?![A-Za-z])", re.IGNORECASE)
 _LABEL_WORDS = ("tel", "fax", "whatsapp", "signal", "sms", "mob", "ph", "dial", "reach ", "text ", "ring ")
-_INSIDE_DOMAINS = frozenset(
-    {"internal", "intranet", "intra", "local", "localdomain", "lan", "corp", "home", "private"}
-    | {"test", "example", "invalid"}
-)
 
 Spans: TypeAlias = Iterable[tuple[int, int]]
 
@@ -74,10 +73,15 @@ class Shapes:
 
     def __init__(self, entities: Sequence[str], regions: Sequence[str]) -> None:
         """Take the entities to report and the regions whose national numbers are known after a label."""
-        finders: dict[str, Callable[[Contents], Spans]] = {"IP_ADDRESS": _addresses, "EMAIL_ADDRESS": _inside_emails}
-        if "PHONE_NUMBER" in entities:
-            finders["PHONE_NUMBER"] = _Phones(regions).spans
-        self._finders = [(entity, finders[entity]) for entity in entities]
+        made: dict[str, Callable[[], Callable[[Contents], Spans]]] = {
+            "PHONE_NUMBER": lambda: _Phones(regions).spans,
+            "IP_ADDRESS": lambda: _addresses,
+            "EMAIL_ADDRESS": mailboxes.finder,
+            "CREDIT_CARD": lambda: cards.spans,
+            "US_SSN": lambda: socials.spans,
+            "DATE_OF_BIRTH": lambda: births.spans,
+        }
+        self._finders = [(entity, made[entity]()) for entity in entities]
 
     def find(self, text: str) -> list[Finding]:
         """Report what `text` contains."""
@@ -120,21 +124,25 @@ class _Phones:
             return
         for plus in _PLUS.finditer(text):
             at = plus.start()
-            for start, end in self._international.spans(text[at : at + LONGEST_PHONE]):
+            for start, end in self._international.spans(*_piece(contents, at)):
                 if start == 0:
                     yield at, at + end
         for match in _NATIONAL.finditer(text):
-            if self._american.spans(match.group()):
+            if self._american.spans(match.group(), contents.shadow[match.start() : match.end()]):
                 yield match.span()
         if any(word in contents.lower for word in _LABEL_WORDS):
-            yield from self._after_labels(text)
+            yield from self._after_labels(contents)
 
-    def _after_labels(self, text: str) -> Iterator[tuple[int, int]]:
-        for label in _LABEL.finditer(text):
+    def _after_labels(self, contents: Contents) -> Iterator[tuple[int, int]]:
+        for label in _LABEL.finditer(contents.text):
             at = label.end()
-            for start, end in self._labelled.spans(text[at : at + LONGEST_PHONE]):
+            for start, end in self._labelled.spans(*_piece(contents, at)):
                 if start <= 1:
                     yield at + start, at + end
+
+
+def _piece(contents: Contents, at: int) -> tuple[str, bytes]:
+    return contents.text[at : at + LONGEST_PHONE], contents.shadow[at : at + LONGEST_PHONE]
 
 
 def _addresses(contents: Contents) -> Iterator[tuple[int, int]]:
@@ -155,7 +163,7 @@ def _is_ipv4(value: str, before: str) -> bool:
         return False
     if _CALLED_IP.search(before):
         return True
-    if _CALLED_VERSION.search(before) or max(address.packed) < VERSION_PART:
+    if _CALLED_VERSION.search(before) or _CALLED_OID.search(before) or max(address.packed) < VERSION_PART:
         return False
     return not any(address in network for network in _NOBODYS)
 
@@ -172,12 +180,3 @@ def _is_ipv6(value: str) -> bool:
         return False
     groups = value.count(":") + 1
     return groups == 8 or (groups >= 4 and _TELLING_GROUP.search(value) is not None)
-
-
-def _inside_emails(contents: Contents) -> Iterator[tuple[int, int]]:
-    text = contents.text
-    if "@" not in text:
-        return
-    for start, end in emails.spans(text):
-        if text[text.rfind(".", start, end) + 1 : end].lower() in _INSIDE_DOMAINS:
-            yield start, end

@@ -118,7 +118,7 @@ def command_lines(document: Path) -> Iterator[str]:
 @EVERY_DOCUMENT
 def test_every_command_and_flag_that_is_named_exists(document: Path, standin_options: set[str]) -> None:
     known = options()
-    every = set().union(*known.values(), standin_options)
+    every = set().union(*known.values(), standin_options, {"--version"})
     for line in command_lines(document):
         command = COMMAND.search(line)
         if command is not None:
@@ -128,6 +128,12 @@ def test_every_command_and_flag_that_is_named_exists(document: Path, standin_opt
             assert standin_options.issuperset(FLAG.findall(line)), line
         elif line.startswith("--") or line.split(" ")[0] in known:
             assert every.issuperset(FLAG.findall(line)), line
+
+
+@pytest.mark.parametrize("command", sorted(options()))
+def test_every_command_is_in_the_readme_or_the_documents(command: str) -> None:
+    documents = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    assert any(f"guardrail-gateway {command}" in path.read_text(encoding="utf-8") for path in documents)
 
 
 def test_decisions_are_numbered_without_gaps_and_listed_in_the_architecture() -> None:

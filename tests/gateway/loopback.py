@@ -72,8 +72,10 @@ class Provider:
         item = {"type": "message", "id": "msg", "role": "assistant", "status": "completed", "content": [part]}
         usage = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
         events: list[dict[str, Any]] = [{"type": "response.created", "response": {"id": identity, "output": []}}]
-        for index in range(0, len(text), 7):
-            events.append({"type": "response.output_text.delta", **at, "delta": text[index : index + 7]})
+        events += (
+            {"type": "response.output_text.delta", **at, "delta": text[index : index + 7]}
+            for index in range(0, len(text), 7)
+        )
         events.append({"type": "response.output_item.done", "output_index": 0, "item": item})
         events.append({"type": "response.completed", "response": {"id": identity, "output": [item], "usage": usage}})
         for event in events:
@@ -84,7 +86,7 @@ class Provider:
         if self.before is not None:
             await self.before()
         self.handshakes.append(request)
-        return None if self.status is None else connection.respond(self.status, "no\n")  # type: ignore[arg-type]
+        return None if self.status is None else connection.respond(self.status, "no\n")
 
     def response(self, connection: ServerConnection, request: Request, response: Response) -> None:
         """Its answer."""

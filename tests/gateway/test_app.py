@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,8 +22,7 @@ BODY = json.dumps({"model": "gpt-5.1", "input": "I am ada.lovelace@example.com"}
 @pytest.fixture(autouse=True)
 def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the collection at start-up, which walks through all that other tests have loaded."""
-    monkeypatch.setattr(app.gc, "collect", lambda: 0)
-    monkeypatch.setattr(app.gc, "freeze", lambda: None)
+    monkeypatch.setattr("gateway.app.gc", SimpleNamespace(collect=lambda: 0, freeze=lambda: None))
 
 
 Script = Callable[[Gateway, Provider], Awaitable[None]]
@@ -156,7 +156,12 @@ def test_the_end_closes_detection_and_the_audit(tmp_path: Path) -> None:
             gateway = next(route.endpoint._gateway for route in made.routes if hasattr(route.endpoint, "_gateway"))
             assert gateway.pool.ready
             close = gateway.sink.close
-            gateway.sink.close = lambda: closed.append("audit") or close()
+
+            def closing() -> None:
+                closed.append("audit")
+                close()
+
+            gateway.sink.close = closing
         assert not gateway.pool.ready
         assert closed == ["audit"]
 

@@ -8,12 +8,13 @@ import logging
 import socket
 import ssl
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from gateway import app, serve
+from gateway import serve
 from gateway.errors import GatewayError
 from gateway.serve import build_all, run, settings_for, uvicorn_config
 from tests.gateway.loopback import (
@@ -38,8 +39,7 @@ URL = "ws://127.0.0.1:1/v1/responses"
 
 @pytest.fixture(autouse=True)
 def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app.gc, "collect", lambda: 0)
-    monkeypatch.setattr(app.gc, "freeze", lambda: None)
+    monkeypatch.setattr("gateway.app.gc", SimpleNamespace(collect=lambda: 0, freeze=lambda: None))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from guardrails.detector import PolicyDetector, build
+from guardrails.joining import Question
 from policies.load import load
 
 CORPUS = Path(__file__).parent.parent / "corpus"
@@ -31,14 +32,23 @@ def default() -> PolicyDetector:
     return build(load("default"))
 
 
-def test_the_benign_corpus_has_at_least_sixty_documents() -> None:
-    assert len(BENIGN) >= 60
+def test_the_benign_corpus_has_at_least_two_hundred_documents() -> None:
+    assert len(BENIGN) >= 200
 
 
 @pytest.mark.parametrize("path", BENIGN, ids=lambda path: path.stem)
 def test_the_default_policy_finds_nothing_in_a_benign_document(path: Path, default: PolicyDetector) -> None:
     text = path.read_text("utf-8")
     assert [(f.entity, f.module, text[f.start : f.end]) for f in default.detect([text])[0]] == []
+
+
+@pytest.mark.parametrize("path", BENIGN, ids=lambda path: path.stem)
+def test_nothing_is_found_over_the_boundaries_of_its_lines_and_words(path: Path, default: PolicyDetector) -> None:
+    text = path.read_text("utf-8")
+    for pieces in (text.splitlines(), text.split(), text.split("\n\n")):
+        question = Question(pieces, [range(len(pieces))])
+        found = default.detect(question.asked)
+        assert question.answer(found) == found[: len(pieces)]
 
 
 @pytest.mark.parametrize("line", MUST_CATCH)

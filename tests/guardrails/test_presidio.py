@@ -129,12 +129,17 @@ def test_each_value_alone_and_in_context_is_seen_as_stock_presidio_sees_it(value
         assert pairs[0].differences(text) == set()
 
 
-def test_every_gate_of_a_default_recogniser_demands_something() -> None:
-    from guardrails.modules.gates import OPEN
-    from guardrails.modules.presidio_engine import scans
+def test_every_default_recogniser_is_understood_and_none_searches_a_whole_text_with_its_own_pattern() -> None:
+    from presidio_analyzer import PatternRecognizer
+
+    from guardrails.modules import emails, urls
+    from guardrails.modules.presidio_engine import IBAN, place_of, recognizers
 
     # A Python or Presidio whose patterns are no longer understood must be noticed here, not in production.
-    assert [scan.entity for scan in scans(DEFAULT_ENTITIES, "en") if scan.gate == OPEN] == ["MAC_ADDRESS"]
+    patterns = [p.regex for r in recognizers(DEFAULT_ENTITIES, "en") if isinstance(r, PatternRecognizer) for p in r.patterns]
+    whole = [p for p in patterns if place_of(p) is None and urls.understood(p) is None]
+    assert len(patterns) > 40
+    assert set(whole) == {emails.PATTERN, IBAN}
 
 
 def test_a_word_of_context_before_a_finding_raises_its_score(common: Presidio) -> None:

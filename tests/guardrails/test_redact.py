@@ -48,7 +48,8 @@ def answered(
 
 def known_of(value: str = EMAIL, entity: str = "EMAIL_ADDRESS", *, of: Policy = NEW) -> tuple[Restorable, str]:
     """What a conversation that sent a value can restore, and the value's token."""
-    _, values = masked(value, of, **{entity: value})
+    values: dict[str, str] = {}
+    masker(of).input(value, found(value, **{entity: value}), values)
     (token,) = values
     return Restorable(values), token
 

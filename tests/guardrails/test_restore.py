@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from guardrails.restore import LOOK_BACK, Restorer
+from guardrails.links import LOOK_BACK
+from guardrails.restore import Restorer
 from guardrails.tokens import grammar
 from guardrails.vault import EMPTY, Restorable
 

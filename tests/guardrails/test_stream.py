@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from guardrails.restore import LOOK_BACK, Restorer
+from guardrails.links import LOOK_BACK
+from guardrails.restore import Restorer
 from guardrails.stream import RestoreStream
 from guardrails.tokens import MAX_ENTITY, grammar
 from guardrails.vault import EMPTY, Restorable

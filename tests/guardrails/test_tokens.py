@@ -74,7 +74,7 @@ def test_a_value_that_meets_another_ones_token_without_brackets_gets_a_longer_on
 def test_the_longest_token_is_within_the_grammars_bound() -> None:
     entity = "E" * MAX_ENTITY
     taken: dict[str, str] = {}
-    tokens = Tokens(SECRET, "angle")
+    tokens, token = Tokens(SECRET, "angle"), ""
     for number in range(MAX_ID_LENGTH - ID_LENGTH + 1):
         token = tokens.make(entity, EMAIL, taken)
         taken[token] = f"somebody {number}"

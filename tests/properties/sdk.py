@@ -27,7 +27,8 @@ from pydantic import BaseModel
 
 from gateway.wire.frame import Json
 
-Model: TypeAlias = "type[Any]"
+Model: TypeAlias = Any
+"""A class of the package: a pydantic model or a TypedDict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,19 +144,19 @@ def type_of(model: Model) -> str:
     return kind.values[0] if isinstance(kind, Words) else ""
 
 
-CLIENT_EVENTS: Final = [*alternatives(ResponsesClientEvent), BetaResponseInjectEvent]
-SERVER_EVENTS: Final = [
+CLIENT_EVENTS: Final[list[Model]] = [*alternatives(ResponsesClientEvent), BetaResponseInjectEvent]
+SERVER_EVENTS: Final[list[Model]] = [
     *alternatives(ResponsesServerEvent),
     *alternatives(responses.ResponseStreamEvent),
     BetaResponseInjectCreatedEvent,
     BetaResponseInjectFailedEvent,
 ]
-INPUT_ITEMS: Final = alternatives(responses.ResponseInputItem)
-OUTPUT_ITEMS: Final = alternatives(responses.ResponseOutputItem)
-ITEMS: Final = alternatives(responses.ResponseItem)
-TOOLS: Final = alternatives(responses.Tool)
-CREATE_PARAMS: Final = ResponseCreateParamsStreaming
-BETA_EVENTS: Final = [
+INPUT_ITEMS: Final[list[Model]] = alternatives(responses.ResponseInputItem)
+OUTPUT_ITEMS: Final[list[Model]] = alternatives(responses.ResponseOutputItem)
+ITEMS: Final[list[Model]] = alternatives(responses.ResponseItem)
+TOOLS: Final[list[Model]] = alternatives(responses.Tool)
+CREATE_PARAMS: Final[Model] = ResponseCreateParamsStreaming
+BETA_EVENTS: Final[list[Model]] = [
     *alternatives(beta.BetaResponsesClientEvent),
     *alternatives(beta.BetaResponsesServerEvent),
 ]

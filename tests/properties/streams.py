@@ -6,8 +6,10 @@ what a client got back what each source became in the pieces, in the `.done`, in
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import pairwise
 from random import Random
 from typing import Any, Final
 
@@ -51,8 +53,7 @@ class Kind:
     json: bool = False
     part: str = ""
     part_events: str = ""
-    part_body: Frame = field(default_factory=dict)
-    key: str = "delta"
+    part_body: Frame = dataclasses.field(default_factory=dict)
 
 
 def _message(kind: str, key: str) -> Kind:
@@ -156,8 +157,7 @@ class Source:
 
 def cut(text: str, *offsets: int) -> tuple[str, ...]:
     """A text cut at some offsets."""
-    bounds = [0, *sorted(offsets), len(text)]
-    return tuple(text[start:end] for start, end in zip(bounds, bounds[1:], strict=False))
+    return tuple(text[start:end] for start, end in pairwise([0, *sorted(offsets), len(text)]))
 
 
 def chunks(text: str, size: int) -> tuple[str, ...]:

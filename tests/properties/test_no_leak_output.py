@@ -8,103 +8,32 @@ gets still is what the package's own types say an event is.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from typing import Any, Final
 
 import openai.types.responses as responses
 import pytest
 
 from gateway.session import replay
-from gateway.wire import texts
+from gateway.wire import schema, texts
 from gateway.wire.frame import Json, encode
 from gateway.wire.synth import item_events
 from gateway.wire.texts import Walk
-from policies.model import Policy
-from tests.kit import REPLAY, REPLAY_ALL, RESTORE, SUPPRESS, Wire, policy
+from tests.kit import REPLAY, RESTORE, SUPPRESS, Wire, policy
+from tests.properties.answers import (
+    CASES,
+    EACH,
+    FILLED,
+    MODELS,
+    POLICIES,
+    RESPONSE,
+    Frame,
+    check_all_at_once,
+    check_one_at_a_time,
+    done,
+    run,
+)
 from tests.properties.planting import CARD, EMAIL, Place, everywhere, leaked, leaks, places, plantings, replaced
-from tests.properties.sdk import LANE, OUTPUT_ITEMS, SERVER_EVENTS, TOOLS, Record, examples, type_of
-
-Frame = dict[str, Any]
-
-SUPPRESS_ALL: Final = policy("output: {mask: all, delivery: suppress}\n")
-OPEN: Final = policy("output: {mask: new, delivery: replay}\ninput: {attachments: allow}\n")
-POLICIES: Final = {"new": REPLAY, "all": REPLAY_ALL, "suppress": SUPPRESS, "suppress all": SUPPRESS_ALL, "open": OPEN}
-MODELS: Final = {type_of(model): model for model in reversed(SERVER_EVENTS)}
-
-
-def _response() -> Frame:
-    (first, *_) = examples(Record(responses.Response), lean=True)
-    assert isinstance(first, dict)
-    return {**first, "output": [], "tools": [], "stream_id": LANE}
-
-
-RESPONSE: Final = _response()
-
-
-def run(event: Json, of: Policy = REPLAY, *, until_end: bool = True) -> Wire:
-    """A provider sends one event in the middle of a response, then whatever brings out what was kept."""
-    wire = Wire(of, asked="gpt-5.1")
-    wire.create(stream_id=LANE)
-    wire.provider({"type": "response.created", "sequence_number": 0, "response": RESPONSE, "stream_id": LANE})
-    wire.provider(event)
-    if until_end:
-        item = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": []}
-        done = {"type": "response.output_item.done", "sequence_number": 8, "output_index": 7, "item": item}
-        wire.provider({**done, "stream_id": LANE})
-        wire.ring()
-        over = {"type": "response.completed", "sequence_number": 9, "response": RESPONSE}
-        wire.provider({**over, "stream_id": LANE})
-    return wire
-
-
-def _done(item: Json) -> Frame:
-    return {"type": "response.output_item.done", "sequence_number": 7, "output_index": 7, "item": item}
-
-
-def events(text: str, response: Frame) -> Iterator[tuple[str, Frame]]:
-    """Every server event and output item of the package, filled, with a name; tools as a response repeats them."""
-    for model in OUTPUT_ITEMS:
-        for item in examples(Record(model), lean=True, text=text):
-            yield f"item-{type_of(model)}", _done(item)
-    for model in TOOLS:
-        for tool in examples(Record(model), lean=True, text=text):
-            whole = {"type": "response.in_progress", "sequence_number": 7, "response": {**response, "tools": [tool]}}
-            yield f"tool-{type_of(model)}", {**whole, "stream_id": LANE}
-    for name, model in MODELS.items():
-        for event in examples(Record(model), lean=True, text=text):
-            assert isinstance(event, dict)
-            yield name, {**event, "stream_id": LANE}
-
-
-def _cases(text: str, response: Frame) -> dict[str, list[Frame]]:
-    cases: dict[str, list[Frame]] = {}
-    for name, event in events(text, response):
-        cases.setdefault(name, []).append(event)
-    return cases
-
-
-CASES: Final = _cases("some text", {"id": "resp_1", "output": []})
-ONE_IS_ENOUGH: Final = ("response.created", "response.in_progress", "response.queued", "response.incomplete")
-"""Each of these carries a whole response and is treated like `completed` or `failed`."""
-EACH: Final = [name for name in CASES if name not in ONE_IS_ENOUGH]
-
-
-def check_one_at_a_time(name: str, of: Policy) -> int:
-    """The property: a canary in one place leaks nowhere. Gives the number of places."""
-    seen: set[Place] = set()
-    for event in CASES[name]:
-        for place, planted in plantings(event, seen):
-            assert leaked(run(planted, of)) == [], place
-    return len(seen)
-
-
-def check_all_at_once(name: str, of: Policy) -> None:
-    """The property: canaries in all places leak nowhere."""
-    for event in CASES[name]:
-        for keep in (frozenset({"type", "output_index"}), frozenset({"stream_id"})):
-            planted = everywhere(event, keep=keep)
-            assert isinstance(planted, dict)
-            assert leaked(run({**planted, "type": event["type"]}, of)) == []
+from tests.properties.sdk import LANE, Record, examples
 
 
 @pytest.mark.parametrize("name", EACH)
@@ -116,10 +45,10 @@ def test_a_canary_in_any_one_place_never_reaches_the_client(name: str) -> None:
 def test_a_canary_in_an_item_never_reaches_the_client_that_gets_only_the_end(name: str) -> None:
     """With `suppress` the final event is all there is."""
     seen: set[Place] = set()
-    for done in CASES[name]:
-        for place, planted in plantings(done["item"], seen):
+    for event in CASES[name]:
+        for place, planted in plantings(event["item"], seen):
             response: Frame = {"id": "resp_1", "output": [planted]}
-            over = {"type": "response.completed", "response": response, "stream_id": LANE}
+            over: Frame = {"type": "response.completed", "response": response, "stream_id": LANE}
             wire = run(over, SUPPRESS, until_end=False)
             assert len(wire.raw_down) == 2
             assert leaked(wire) == [], place
@@ -169,18 +98,18 @@ ODD: Final[dict[str, Json]] = {
     },
     "an injection that failed": {"type": "response.inject.failed", "input": [{"type": "message", "content": EMAIL}]},
     "a picture under a name": {"type": "response.shiny.new", EMAIL: f"data:image/png;base64,{BINARY}", "x": EMAIL},
-    "an item that is a string": _done(EMAIL),
-    "an item in an array": _done([{"type": "message", "content": EMAIL}]),
+    "an item that is a string": done(EMAIL),
+    "an item in an array": done([{"type": "message", "content": EMAIL}]),
     "an item without a place": {"type": "response.output_item.done", "item": {"type": "message", "id": EMAIL}},
-    "a place that is a string": {**_done({"type": "message", "id": EMAIL}), "output_index": EMAIL},
-    "a place that is an array": {**_done({"type": "message", "id": [EMAIL]}), "output_index": [EMAIL]},
+    "a place that is a string": {**done({"type": "message", "id": EMAIL}), "output_index": EMAIL},
+    "a place that is an array": {**done({"type": "message", "id": [EMAIL]}), "output_index": [EMAIL]},
     "a response that is a string": {"type": "response.completed", "response": EMAIL},
     "a response that is an array": {"type": "response.in_progress", "response": [EMAIL, {"id": EMAIL}]},
     "an id": {"type": "response.in_progress", "response": {"id": EMAIL, "output": EMAIL}},
     "an output that is an object": {"type": "response.completed", "response": {"id": "r", "output": {"a": EMAIL}}},
     "a second response": {"type": "response.created", "response": {"id": EMAIL, "output": [EMAIL]}},
     "a failure": {"type": "response.failed", "response": {"id": "r", "error": {"code": EMAIL, "message": EMAIL}}},
-    "logprobs": _done(
+    "logprobs": done(
         {
             "type": "message",
             "id": "m",
@@ -190,14 +119,18 @@ ODD: Final[dict[str, Json]] = {
             ],
         }
     ),
-    "arguments": _done({"type": "function_call", "arguments": encode({EMAIL: encode({EMAIL: CARD})}), "name": EMAIL}),
-    "arguments that broke off": _done({"type": "function_call", "arguments": f'{{"to": "{EMAIL}', "call_id": EMAIL}),
-    "parts that are none": _done({"type": "reasoning", "summary": [EMAIL, [EMAIL]], "content": {"text": EMAIL}}),
-    "commands that are none": _done({"type": "shell_call", "action": {"commands": [[EMAIL], {"x": EMAIL}, CARD]}}),
-    "prints that are none": _done(
-        {"type": "shell_call_output", "output": [EMAIL, {"stdout": [EMAIL], "stderr": CARD}]}
-    ),
+    "arguments": done({"type": "function_call", "arguments": encode({EMAIL: encode({EMAIL: CARD})}), "name": EMAIL}),
+    "arguments that broke off": done({"type": "function_call", "arguments": f'{{"to": "{EMAIL}', "call_id": EMAIL}),
+    "parts that are none": done({"type": "reasoning", "summary": [EMAIL, [EMAIL]], "content": {"text": EMAIL}}),
+    "commands that are none": done({"type": "shell_call", "action": {"commands": [[EMAIL], {"x": EMAIL}, CARD]}}),
+    "prints that are none": done({"type": "shell_call_output", "output": [EMAIL, {"stdout": [EMAIL], "stderr": CARD}]}),
     "obfuscation": {"type": "response.in_progress", "response": {"id": "r"}, "obfuscation": EMAIL},
+    "a type that is an array": done(
+        {"type": ["message"], "status": EMAIL, "content": [{"type": {EMAIL: 1}, "text": EMAIL}]}
+    ),
+    "a type that is an object": done(
+        {"type": {"x": EMAIL}, "status": "completed", "summary": [{"type": [], "text": CARD}]}
+    ),
     "a lifecycle": {"type": "response.web_search_call.searching", "output_index": 7, "item_id": EMAIL, "x": EMAIL},
 }
 
@@ -294,8 +227,8 @@ def test_no_row_holds_a_value_that_would_do_as_a_name(rest: str) -> None:
         {"type": "response.create", "stream_id": name, "input": "x", "prompt": {"id": name, "variables": {name: name}}}
     )
     for lane in ({}, {"stream_id": name}):
-        wire.create(**lane)  # type: ignore[arg-type]
-        wire.begin(name, **lane)  # type: ignore[arg-type]
+        wire.create(**lane)
+        wire.begin(name, **lane)
         wire.provider({"type": "response.completed", "response": {"id": name, "output": []}, **lane})
     wire.session.client_left(0.0)
     assert len(wire.rows) >= 8
@@ -321,9 +254,6 @@ def check_types(wire: Wire) -> None:
         MODELS[str(frame["type"])].model_validate(frame, strict=True)
 
 
-FILLED: Final = _cases(f"x {EMAIL} y", RESPONSE)
-
-
 @pytest.mark.parametrize("of", ["new", "all", "suppress", "open"])
 @pytest.mark.parametrize("name", FILLED)
 def test_what_the_client_gets_is_what_the_package_reads(name: str, of: str) -> None:
@@ -346,23 +276,22 @@ def test_numbers_stay_numbers(name: str) -> None:
 def test_the_items_of_the_end_are_those_that_came_before() -> None:
     """Whatever the package's items hold, `output_item.done` and the final event say the same of them."""
     for cases in (FILLED[name] for name in FILLED if name.startswith("item-")):
-        for number, done in enumerate(cases):
-            done = {**done, "stream_id": LANE, "output_index": number}
-            wire = run(done, until_end=False)
-            output = [done["item"]] * (number + 1)
+        for number, case in enumerate(cases):
+            wire = run({**case, "stream_id": LANE, "output_index": number}, until_end=False)
+            output = [case["item"]] * (number + 1)
             wire.provider({"type": "response.completed", "response": {**RESPONSE, "output": output}, "stream_id": LANE})
             items = {f["output_index"]: f["item"] for f in wire.sent_down if f["type"] == "response.output_item.done"}
             whole: Any = wire.sent_down[-1]["response"]
-            assert [items[index] for index in range(number + 1)] == whole["output"]  # type: ignore[index]
+            assert [items[index] for index in range(number + 1)] == whole["output"]
 
 
 def test_the_pieces_of_an_item_are_its_texts() -> None:
     """What comes as a piece comes as a whole after it, and stands in the item."""
     pieces = 0
     for cases in (FILLED[name] for name in FILLED if name.startswith("item-")):
-        for done in cases:
+        for case in cases:
             brought: list[str] = []
-            for event in item_events(done["item"], 0):
+            for event in item_events(case["item"], 0):
                 if str(event["type"]).endswith(".delta"):
                     brought += [encode(value) for _, value in places(event["delta"]) if isinstance(value, str)]
                 elif str(event["type"]).endswith(".done"):
@@ -383,7 +312,7 @@ def test_numbers_that_are_not_scanned_show(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_keys_that_are_not_scanned_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(texts, "KNOWN", texts.KNOWN | {EMAIL, str(CARD)})
+    monkeypatch.setattr(texts, "KNOWN", schema.KNOWN | {EMAIL, str(CARD)})
     with pytest.raises(AssertionError):
         check_one_at_a_time("item-message", REPLAY)
 

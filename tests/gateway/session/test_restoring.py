@@ -84,7 +84,7 @@ def test_structured_output_stays_json() -> None:
     given = deltas(wire, "output_text", cut(source, 4), content_index=0)
     done = wire.provider(event("output_text.done", content_index=0, text=source))
     part = {"type": "output_text", "text": source, "annotations": []}
-    item = {"type": "message", "id": "item", "role": "assistant", "content": [part]}
+    item: Any = {"type": "message", "id": "item", "role": "assistant", "content": [part]}
     (whole,) = wire.provider(event("output_item.done", item=item))
     (last,) = wire.provider({"type": "response.completed", "response": {"id": "resp_1", "output": [item]}})
     texts = [
@@ -324,3 +324,11 @@ def test_an_entity_whose_tokens_stay_tokens_is_not_restored(rule: str) -> None:
     assert "".join(one["delta"] for one in given) == f"to {name}."
     (whole,) = wire.provider(event("output_text.done", content_index=0, text=f"to {name}."))
     assert whole["text"] == f"to {name}."
+
+
+def test_an_event_of_too_many_values_goes_on_with_its_tokens() -> None:
+    wire, name = wire_with()
+    (given,) = wire.provider({"type": "a.new.event", "text": name, "numbers": [1] * 50_001})
+    assert given["text"] == name
+    (given,) = wire.provider({"type": "a.new.event", "text": name})
+    assert given["text"] == EMAIL

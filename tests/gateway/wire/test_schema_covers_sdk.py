@@ -12,7 +12,7 @@ import pytest
 
 from gateway.wire import events, schema, synth
 from gateway.wire.events import EVENTS, Class
-from gateway.wire.frame import encode
+from gateway.wire.frame import Json, encode
 from gateway.wire.schema import Context, Kind
 from gateway.wire.synth import item_events
 from tests.properties.sdk import (
@@ -192,7 +192,7 @@ def synth_gaps() -> set[str]:
     return wanted - {str(event["type"]) for item in _output_items() for event in item_events(item, 0)}
 
 
-def _output_items() -> Iterator[dict[str, object]]:
+def _output_items() -> Iterator[dict[str, Json]]:
     for model in OUTPUT_ITEMS:
         for item in examples(Record(model)):
             assert isinstance(item, dict)
@@ -274,4 +274,4 @@ def test_an_item_that_is_not_replayed_is_reported(monkeypatch: pytest.MonkeyPatc
 
 def test_examples_can_be_written() -> None:
     """Every example built from the package is JSON."""
-    assert all(encode(item) for item in _output_items())  # type: ignore[arg-type]
+    assert all(encode(item) for item in _output_items())

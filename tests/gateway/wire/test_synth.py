@@ -13,7 +13,7 @@ from gateway.wire.synth import emptied, item_events
 
 SDK: TypeAdapter[Any] = TypeAdapter(ResponsesServerEvent)
 
-MESSAGE = {
+MESSAGE: dict[str, Any] = {
     "type": "message",
     "id": "msg_1",
     "role": "assistant",
@@ -24,7 +24,7 @@ MESSAGE = {
         {"type": "output_text", "text": "", "annotations": []},
     ],
 }
-REASONING = {
+REASONING: dict[str, Any] = {
     "type": "reasoning",
     "id": "rs_1",
     "summary": [{"type": "summary_text", "text": "First."}, {"type": "summary_text", "text": "Then."}],
@@ -32,7 +32,7 @@ REASONING = {
     "encrypted_content": "gAAAA",
     "status": "completed",
 }
-CALL = {
+CALL: dict[str, Any] = {
     "type": "function_call",
     "id": "fc_1",
     "call_id": "call_1",
@@ -40,9 +40,22 @@ CALL = {
     "arguments": '{"a":1}',
     "status": "completed",
 }
-CUSTOM = {"type": "custom_tool_call", "id": "ctc_1", "call_id": "call_1", "name": "shell", "input": "ls -l"}
-MCP = {"type": "mcp_call", "id": "mcp_1", "name": "find", "server_label": "crm", "arguments": "{}", "output": "found"}
-CODE = {
+CUSTOM: dict[str, Any] = {
+    "type": "custom_tool_call",
+    "id": "ctc_1",
+    "call_id": "call_1",
+    "name": "shell",
+    "input": "ls -l",
+}
+MCP: dict[str, Any] = {
+    "type": "mcp_call",
+    "id": "mcp_1",
+    "name": "find",
+    "server_label": "crm",
+    "arguments": "{}",
+    "output": "found",
+}
+CODE: dict[str, Any] = {
     "type": "code_interpreter_call",
     "id": "ci_1",
     "code": "print(1)",
@@ -50,7 +63,7 @@ CODE = {
     "outputs": [],
     "status": "completed",
 }
-SEARCH = {
+SEARCH: dict[str, Any] = {
     "type": "web_search_call",
     "id": "ws_1",
     "status": "completed",

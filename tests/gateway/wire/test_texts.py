@@ -148,7 +148,7 @@ def test_a_string_that_only_looks_like_json_is_one_text(broken: str) -> None:
 
 
 def test_json_in_a_string_can_be_left_closed() -> None:
-    frame = {"type": "response.function_call_arguments.done", "arguments": f'{{"to": "{EMAIL}"}}'}
+    frame: Any = {"type": "response.function_call_arguments.done", "arguments": f'{{"to": "{EMAIL}"}}'}
     (text,) = walk(frame, open_json=False).texts
     assert (text.text, text.kind) == (frame["arguments"], Kind.JSON)
 
@@ -221,8 +221,8 @@ def test_text_in_base64_is_no_attachment() -> None:
 
 
 def test_logprobs_repeat_a_text_and_are_emptied() -> None:
-    part = {"type": "output_text", "text": "Ada", "logprobs": [{"token": "A", "bytes": [65], "logprob": -1.5}]}
-    frame = {"type": "response.output_item.done", "item": {"type": "message", "content": [part]}}
+    part: Any = {"type": "output_text", "text": "Ada", "logprobs": [{"token": "A", "bytes": [65], "logprob": -1.5}]}
+    frame: Any = {"type": "response.output_item.done", "item": {"type": "message", "content": [part]}}
     found = walk(frame)
     assert [text.text for text in found.texts] == ["Ada"]
     found.drop_repeats()
@@ -233,7 +233,7 @@ def test_the_users_own_logprobs_are_text() -> None:
     found = walk(create(metadata={"logprobs": [EMAIL]}))
     assert EMAIL in {text.text for text in found.texts}
     found.drop_repeats()
-    assert EMAIL in {text.text for text in found.texts if text.node[text.key] == EMAIL}  # type: ignore[index, call-overload]
+    assert EMAIL in {text.text for text in found.texts if text.node[text.key] == EMAIL}  # type: ignore[index]
 
 
 def test_keys_that_get_the_same_name_stay_apart_and_in_order() -> None:
@@ -280,7 +280,7 @@ def test_any_json_can_be_walked(frame: Any) -> None:
 
 
 def test_a_position_tells_texts_of_a_lane_apart() -> None:
-    base = {"item_id": "m", "output_index": 0, "content_index": 0}
+    base: Any = {"item_id": "m", "output_index": 0, "content_index": 0}
     others = [
         {**base, key: 1} for key in ("item_id", "output_index", "content_index", "summary_index", "command_index")
     ]

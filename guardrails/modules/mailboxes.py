@@ -1,0 +1,82 @@
+"""E-mail addresses that Presidio does not report, because of where they stand or because their domain is not public.
+
+Presidio takes `/`, `?`, `=` and `&` for letters of an address, as RFC 5322 does, and then drops the whole of
+`evil.example/?q=ada@example.com` since that is no address. Here a local part is what people have: letters, digits and
+`. _ % + -`. The domain ends in a label of the public suffix list, in one that companies use inside (`.internal`,
+`.corp`), or is `localhost`.
+
+No addresses are the user of a URL (`ssh://git@host.example`), a prompt of a shell (`root@localhost:~#`), and accounts
+that every machine has.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+
+import regex
+
+from guardrails.modules.gates import Contents
+
+LONGEST_LOCAL = 64
+"""Characters before the `@` (RFC 5321, 4.5.3.1.1)."""
+LONGEST_DOMAIN = 255
+
+_INSIDE = frozenset(
+    {"internal", "intranet", "intra", "local", "localdomain", "lan", "corp", "home", "private"}
+    | {"test", "example", "invalid"}
+)
+_ACCOUNTS = frozenset(
+    {"root", "admin", "administrator", "user", "username", "guest", "test", "nobody", "daemon", "www", "www-data"}
+    | {"postgres", "mysql", "redis", "rabbit", "rabbitmq", "mongo", "ubuntu", "debian", "ec2-user", "vagrant", "git"}
+    | {"svn", "app", "service", "system", "ssh", "ftp", "me", "you", "somebody", "someone", "name", "celery", "sa"}
+)
+_LOCAL = regex.compile(r"(?r)[\w.%+-]+")
+_DOMAIN = re.compile(r"[^\W_](?:[\w-]{0,62}[^\W_])?(?:\.[^\W_](?:[\w-]{0,62}[^\W_])?)*(?![\w-])")
+_USER_OF_URL = re.compile(r"//[^\s/@]*\Z")
+_PROMPT = re.compile(r"[:/](?:[~/\d$]|\Z)")
+
+
+def finder() -> Callable[[Contents], Iterable[tuple[int, int]]]:
+    """Make what gives the spans of addresses in a text; takes a moment the first time."""
+    public = _public()
+
+    def spans(contents: Contents) -> Iterator[tuple[int, int]]:
+        text = contents.text
+        at = text.find("@")
+        while at >= 0:
+            span = _address(text, at, public)
+            if span is not None:
+                yield span
+            at = text.find("@", at + 1)
+
+    return spans
+
+
+def _address(text: str, at: int, public: frozenset[str]) -> tuple[int, int] | None:
+    domain = _DOMAIN.match(text, at + 1, at + 1 + LONGEST_DOMAIN)
+    if domain is None:
+        return None
+    *labels, last = domain.group().lower().split(".")
+    if not (last in public or last in _INSIDE) if labels else last != "localhost":
+        return None
+    local = _LOCAL.match(text, max(at - LONGEST_LOCAL, 0), at)
+    if local is None:
+        return None
+    start = local.start() + len(local.group()) - len(local.group().lstrip("._%+-"))
+    if start == at or text[at - 1] == "." or _USER_OF_URL.search(text, max(start - LONGEST_LOCAL, 0), start):
+        return None
+    if not labels and (text[start:at].lower() in _ACCOUNTS or _PROMPT.match(text, domain.end())):
+        return None
+    return start, domain.end()
+
+
+@cache
+def _public() -> frozenset[str]:
+    """The last labels of all public suffixes, from the list that comes with `tldextract`; nothing is fetched."""
+    # Imported here: it takes a moment, and only policies that look for addresses pay for it.
+    from tldextract import TLDExtract
+
+    extract = TLDExtract(suffix_list_urls=(), cache_dir=None)
+    return frozenset(suffix.rsplit(".", 1)[-1] for suffix in extract.tlds)
