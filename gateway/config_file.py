@@ -96,7 +96,7 @@ class Key(FileModel):
     """One client key: who, which models, which policy."""
 
     id: Id
-    """What audit and metrics call the key's holder."""
+    """What the audit calls the key's holder."""
     secret_env: EnvName | None = None
     """The environment variable with the key."""
     secret_sha256: Sha256 | None = Field(default=None, repr=False)
@@ -115,7 +115,7 @@ class Deployment(FileModel):
     """One place where a model runs."""
 
     name: Id
-    """What audit and metrics call it."""
+    """What the audit calls it."""
     url: Url
     """Its WebSocket endpoint."""
     model: Name

@@ -161,7 +161,7 @@ def run_demo() -> int:
     try:
         import openai  # noqa: F401
     except ImportError:
-        advice = "The demo drives the gateway with the real SDK: pip install 'guardrail-gateway[demo]'"
+        advice = "The demo drives the gateway with the real SDK: pip install openai"
         console.print(advice, markup=False, soft_wrap=True)
         return 2
     # Everything is on loopback: a proxy that the environment names has nothing to do with it.

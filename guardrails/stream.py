@@ -81,7 +81,10 @@ class RestoreStream:
 
     def _restore(self, text: str) -> str:
         whole = self._restorer.grammar.closing in text or (self._escape and "\\u" in text)
-        before = "".join(self._recent)[-LOOK_BACK:] if self._recent and whole else ""
+        before = ""
+        if self._recent and whole:
+            before = "".join(self._recent)[-LOOK_BACK:]
+            self._recent = [before]
         restored = self._restorer.whole(text, self.known, escape=self._escape, before=before)
         self._passed(text)
         return restored

@@ -44,5 +44,5 @@ def test_what_cannot_give_a_lasting_fingerprint_is_said_so(tmp_path: Path) -> No
     with pytest.raises(GatewayError, match="standard input"):
         list(fingerprints(path, "EMAIL_ADDRESS", "", tenant=None))
     path.write_text(json.dumps(configuration(URL, audit={})), "utf-8")
-    with pytest.raises(GatewayError, match="audit.secret_env"):
+    with pytest.raises(GatewayError, match=r"audit\.secret_env"):
         list(fingerprints(path, "EMAIL_ADDRESS", EMAIL, tenant=None))

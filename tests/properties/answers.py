@@ -73,8 +73,14 @@ def _cases(text: str, response: Frame) -> dict[str, list[Frame]]:
 
 
 CASES: Final = _cases("some text", {"id": "resp_1", "output": []})
-ONE_IS_ENOUGH: Final = ("response.created", "response.in_progress", "response.queued", "response.incomplete")
-"""Each of these carries a whole response and is treated like `completed` or `failed`."""
+ONE_IS_ENOUGH: Final = (
+    "response.created",
+    "response.in_progress",
+    "response.queued",
+    "response.incomplete",
+    "response.failed",
+)
+"""Each of these carries a whole response and is treated like `completed`."""
 EACH: Final = [name for name in CASES if name not in ONE_IS_ENOUGH]
 
 
