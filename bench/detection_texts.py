@@ -2,7 +2,7 @@
 
 `clean` is prose with a few small numbers, `mixed` chat with a personal datum in every other sentence, `dense` a table
 of nothing but personal data, `code` a Python file and `log` the lines of a web server. Growing one repeats the
-generator, not the text.
+generator, not the text; another seed makes another text of the same kind.
 """
 
 from __future__ import annotations
@@ -77,29 +77,29 @@ CODE = '''class {Name}Store:
 '''
 
 
-def clean(size: int) -> str:
+def clean(size: int, seed: int = 0) -> str:
     """Prose without personal data."""
-    return _grow(size, 1, lambda d: d.choice(PROSE) + d.choice((" ", " ", " ", "\n\n")))
+    return _grow(size, seed, lambda d: d.choice(PROSE) + d.choice((" ", " ", " ", "\n\n")))
 
 
-def mixed(size: int) -> str:
+def mixed(size: int, seed: int = 0) -> str:
     """Chat, a personal datum in every other sentence."""
-    return _grow(size, 2, lambda d: d.choice(PROSE) + " " + d.choice(PERSONAL)(d) + " ")
+    return _grow(size, seed, lambda d: d.choice(PROSE) + " " + d.choice(PERSONAL)(d) + " ")
 
 
-def dense(size: int) -> str:
+def dense(size: int, seed: int = 0) -> str:
     """A table of personal data only."""
-    return _grow(size, 3, lambda d: ", ".join(f"{k}: {v(d)}" for k, v in zip(LABELS, ROW, strict=True)) + "\n")
+    return _grow(size, seed, lambda d: ", ".join(f"{k}: {v(d)}" for k, v in zip(LABELS, ROW, strict=True)) + "\n")
 
 
-def code(size: int) -> str:
+def code(size: int, seed: int = 0) -> str:
     """A Python file."""
-    return _grow(size, 4, _class)
+    return _grow(size, seed, _class)
 
 
-def log(size: int) -> str:
+def log(size: int, seed: int = 0) -> str:
     """Lines of a web server's log."""
-    return _grow(size, 5, _line)
+    return _grow(size, seed, _line)
 
 
 TEXTS: Mapping[str, tuple[Callable[[int], str], int]] = {

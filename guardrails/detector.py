@@ -15,11 +15,13 @@ from typing import Protocol
 import regex
 
 from guardrails.decode import readings
+from guardrails.entities import check_rules, reported
 from guardrails.errors import DetectionError, DetectionTimeout
 from guardrails.findings import Finding, resolve
 from guardrails.modules import Module, create
 from guardrails.modules.patterns import Patterns
 from guardrails.operators import check
+from guardrails.tokens import entity_of
 from policies.model import Policy
 
 ALLOW_SECONDS = 0.1
@@ -61,6 +63,7 @@ class PolicyDetector:
         self._denied = [_Denied(entry.entity, _deny_pattern(entry.text)) for entry in detect.deny]
         self._allow_seconds = ALLOW_SECONDS
         self._fold = detect.fold
+        self._entities = reported(policy)
         self._decoders = detect.decode
 
     def hurry(self, seconds: float) -> None:
@@ -88,7 +91,7 @@ class PolicyDetector:
                 for finding in self._look(view.text):
                     start, end = view.span(finding.start, finding.end)
                     found.append(Finding(start, end, finding.entity, finding.score, finding.module))
-        return self._resolved(_outside_tokens(found, text), text) if found else found
+        return self._resolved(_outside_tokens(found, text, self._entities), text) if found else found
 
     def _look(self, text: str) -> list[Finding]:
         found: list[Finding] = []
@@ -123,6 +126,7 @@ def build(policy: Policy) -> PolicyDetector:
 
     Raises: ModuleNotAvailable for a module or model that is not installed; GuardrailError for options that are wrong.
     """
+    check_rules(policy)
     for operator in policy.operators.values():
         check(operator)
     modules = [(spec.use, create(spec.use, spec.options, policy.detect.language)) for spec in policy.detect.modules]
@@ -143,9 +147,9 @@ def _run(name: str, module: Module, text: str) -> list[Finding]:
     raise DetectionError(f"module {name} failed: {reason}")
 
 
-def _outside_tokens(found: list[Finding], text: str) -> list[Finding]:
-    """Findings without those that lie wholly inside one of the gateway's own tokens."""
-    tokens = [match.span() for match in OWN_TOKEN.finditer(text)]
+def _outside_tokens(found: list[Finding], text: str, entities: frozenset[str] | None) -> list[Finding]:
+    """Findings without those that lie wholly inside one of the gateway's own tokens: those that name its entities."""
+    tokens = [match.span() for match in OWN_TOKEN.finditer(text) if entities is None or entity_of(match[0]) in entities]
     if not tokens:
         return found
     starts = [start for start, _ in tokens]

@@ -17,7 +17,7 @@ from gateway.wire.texts import walk
 from guardrails.errors import VaultError
 from guardrails.vault import EMPTY, Restorable
 
-_JSON_FORMATS: Final = frozenset({"json_schema", "json_object"})
+_JSON_FORMATS: Final = ("json_schema", "json_object")
 _EVENTS: Final[dict[str, ClientEvent]] = {
     "response.create": "response.create",
     "response.steer": "response.steer",

@@ -18,6 +18,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TypeAlias
 
 import phonenumbers
 from phonenumbers import phonenumbermatcher as matcher
@@ -27,6 +28,8 @@ from guardrails.modules.numbering import VALID, Numbering, numbering, same_every
 
 LONGEST_LEAD = 10
 """Characters a candidate has at most before its first digit: twice a sign and four of punctuation."""
+MOST_CANDIDATES = 2_000
+"""Candidates remembered in one text: enough for a text that repeats itself."""
 SHORTEST_AFTER_PLUS = 6
 """Country code and number of the shortest valid number of any country."""
 NO_LIMIT_MET = 19
@@ -52,6 +55,11 @@ def fewest_digits(region: str) -> int:
     return max(min(lengths, default=0) - added, 0)
 
 
+_Outcome: TypeAlias = tuple[int, int, int, int]
+"""What came of a candidate: the regions that go on from a place, the place, and the number they saw before it, if any.
+Places count from where the candidate begins."""
+
+
 @dataclass(slots=True)
 class _Search:
     """The search in one text: where each region has got to, and which digits were found to be a number where."""
@@ -65,6 +73,8 @@ class _Search:
     """Digits -> the regions in which they are a number."""
     asked: dict[str, int] = field(default_factory=dict)
     """Digits -> the regions that were asked."""
+    candidates: dict[tuple[str, str, str, int], list[_Outcome]] = field(default_factory=dict)
+    """Candidate, the characters beside it and regions -> what came of it, for texts that repeat themselves."""
 
 
 class PhoneScan:
@@ -105,33 +115,45 @@ class PhoneScan:
             if match is None:
                 places[len(search.text)] = places.get(len(search.text), 0) | regions
                 continue
-            for place, there in self._candidate(search, match.start(), match.group(), regions):
+            for there, place, first, last in self._outcomes(search, match.start(), match.group(), regions):
+                place += match.start()
                 places[place] = places.get(place, 0) | there
+                if first < last:
+                    search.found.add((match.start() + first, match.start() + last))
 
-    def _candidate(self, search: _Search, start: int, words: str, regions: int) -> Iterator[tuple[int, int]]:
-        """Look for a number in one candidate; where each region goes on from."""
+    def _outcomes(self, search: _Search, start: int, words: str, regions: int) -> list[_Outcome]:
+        if search.promising is not None:
+            return list(self._candidate(search, start, words, regions))
+        # All that is looked at: the character before the candidate and, for the rest of a time of day, three after it.
+        after = start + len(words)
+        key = (words, search.text[max(start - 1, 0) : start], search.text[after : after + 3], regions)
+        known = search.candidates.get(key)
+        if known is None:
+            known = list(self._candidate(search, start, words, regions))
+            if len(search.candidates) < MOST_CANDIDATES:
+                search.candidates[key] = known
+        return known
+
+    def _candidate(self, search: _Search, start: int, words: str, regions: int) -> Iterator[_Outcome]:
+        """Look for a number in one candidate."""
         trimmed = matcher._SECOND_NUMBER_START_PATTERN.search(words)  # noqa: SLF001
         whole = trimmed is None and len(words) <= NO_LIMIT_MET and _PLAIN.fullmatch(words) is not None
         if trimmed is not None:
             words = words[: trimmed.start()]
-        end = start + len(words)
-        if whole and search.promising is not None and not search.promising(start, end):
-            yield end, regions
+        if whole and search.promising is not None and not search.promising(start, start + len(words)):
+            yield regions, len(words), 0, 0
             return
         for offset, part in _attempts(search.text, words, start):
             alone = whole and len(part) == len(words)
             seen = self._seen(search, part, offset, regions, only_one=alone)
             if seen:
-                regions &= ~seen
-                search.found.add((offset, offset + len(part)))
-                if alone:
-                    # What other regions see in this candidate is inside of this number, and so is no result.
-                    yield end, regions | seen
-                    return
-                yield offset + len(part), seen
+                # What others see in a candidate that is all of a number is inside of this number, and so is no result.
+                regions, there = (0, regions) if alone else (regions & ~seen, seen)
+                end = offset - start + len(part)
+                yield there, end, offset - start, end
                 if not regions:
                     return
-        yield end, regions
+        yield regions, len(words), 0, 0
 
     def _seen(self, search: _Search, part: str, offset: int, regions: int, *, only_one: bool) -> int:
         """Which of the regions see a number in all of the part; if `only_one`, one of them will do."""

@@ -96,6 +96,10 @@ def _shipped(entity: str, language: str) -> Iterator[EntityRecognizer]:
             yield recognizer
 
 
+_OF_MODELS = frozenset({"AGE", "DATE_TIME", "ID", "LOCATION", "NRP", "ORGANIZATION", "PERSON", "TITLE"})
+"""What language models report under Presidio's names."""
+
+
 @cache
 def _catalogue() -> Mapping[str, list[tuple[Callable[..., EntityRecognizer], str | None, frozenset[str]]]]:
     """Every recogniser in Presidio that needs no model or service: entity -> (class, country, languages)."""
@@ -114,6 +118,11 @@ def _catalogue() -> Mapping[str, list[tuple[Callable[..., EntityRecognizer], str
             supported = frozenset([*languages, str(defaults.get("supported_language"))])
             found.setdefault(entity, []).append((cls, cls.COUNTRY_CODE, supported))
     return found
+
+
+def shipped_entities() -> frozenset[str]:
+    """The entities that Presidio has a recogniser or a model for, of whatever language."""
+    return frozenset(_catalogue()) | _OF_MODELS
 
 
 def _explain(entity: str, language: str) -> str:

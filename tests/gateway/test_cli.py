@@ -140,6 +140,26 @@ def test_check_builds_what_the_policies_name(command: Any, tmp_path: Path) -> No
     assert "no_such_module" in result.err
 
 
+# fingerprint, --version
+
+
+def test_fingerprint_prints_one_line_for_each_key(
+    command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    arguments = ["fingerprint", "--config", write(tmp_path, configuration(URL)), "--entity", "EMAIL_ADDRESS"]
+    result = command(*arguments, stdin=f"{EMAIL}\n")
+    assert re.fullmatch(r"team-a\t[0-9a-f]{16}\nteam-b\t[0-9a-f]{16}\n", result.out)
+    assert command(*arguments, "--tenant", "team-b", stdin=EMAIL).out == result.out.splitlines(keepends=True)[1]
+    assert command(*arguments, stdin="").code == 1
+
+
+def test_the_version_is_the_distributions(command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda name: f"9.9 of {name}")
+    assert command("--version").out == "9.9 of guardrail-gateway\n"
+
+
 # serve, before it serves
 
 

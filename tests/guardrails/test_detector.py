@@ -81,6 +81,7 @@ def test_a_denied_text_is_found_even_if_it_is_also_allowed() -> None:
 
 
 TOKEN_WORDS = "{use: patterns, patterns: [{entity: ID, regex: '[a-z2-7]{8,16}|\\d{4,}'}]}"
+NAMES = "  deny: [{entity: EMAIL_ADDRESS, text: qq}, {entity: US_SSN, text: qq}, {entity: A, text: qq}]"
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,11 @@ TOKEN_WORDS = "{use: patterns, patterns: [{entity: ID, regex: '[a-z2-7]{8,16}|\\
 )
 def test_what_lies_inside_one_of_the_gateways_own_tokens_is_no_finding(token: str) -> None:
     text = token.replace("9", "3")
-    assert found(detector(TOKEN_WORDS), f"see {text} there") == []
+    assert found(detector(TOKEN_WORDS, NAMES), f"see {text} there") == []
+
+
+def test_what_names_no_entity_of_the_policy_is_no_token() -> None:
+    assert len(found(detector(TOKEN_WORDS), "see <US_SSN_k7x2m2qa> there")) == 1
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ LINKS = {
     "an attribute behind a bracket in quotes": '<img alt=">" src="https://evil.example/?q=a ',
     "an attribute with entities": "<img src=&#104;ttps&#58;&#47;&#47;evil.example/?",
     "no scheme": "evil.example/",
-    "no scheme but slashes": '<a href=//evil.example/',
+    "no scheme but slashes": "<a href=//evil.example/",
     "backslashes": "https:\\\\evil.example/?q=",
     "a mail with a body": "mailto:x@evil.example?body=",
     "data": "data:text/html,",

@@ -274,3 +274,16 @@ def test_steering_follows_the_lane_of_the_response_it_names() -> None:
     assert len(wire.sent_up) == 1, "what is ahead of it in the lane is still being examined"
     wire.answer()
     assert [frame["type"] for frame in wire.sent_up] == ["response.create"] * 2 + ["response.steer"]
+
+
+def test_steering_while_a_text_streams_is_restored_in_that_very_text() -> None:
+    wire = Wire()
+    wire.create("from grace.hopper@example.com")
+    wire.begin("resp_1")
+    grace = token(wire, "grace.hopper@example.com")
+    delta: Any = {"type": "response.output_text.delta", "item_id": "m", "output_index": 0, "content_index": 0}
+    assert wire.provider({**delta, "delta": f"{grace} "})[0]["delta"] == "grace.hopper@example.com "
+    wire.client({"type": "response.steer", "previous_response_id": "resp_1", "input": f"to {EMAIL}"})
+    name = token(wire, EMAIL)
+    pieces = [*wire.provider({**delta, "delta": name[:9]}), *wire.provider({**delta, "delta": name[9:]})]
+    assert "".join(str(piece["delta"]) for piece in pieces) == EMAIL

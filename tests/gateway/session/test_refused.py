@@ -12,7 +12,7 @@ from gateway.errors import UpstreamError
 from gateway.session.effects import Effect
 from gateway.session.states import Bounds
 from guardrails.errors import VaultError
-from guardrails.vault import MAX_VALUES, Restorable
+from guardrails.vault import MAX_VALUES, Restorable, WrongTenant
 from tests.kit import CARD, EMAIL, SSN, Wire, policy
 
 SECRETS = (EMAIL, SSN, CARD)
@@ -227,8 +227,6 @@ def test_a_message_whose_conversation_cannot_be_looked_up_is_refused() -> None:
 
 
 def test_a_response_of_another_tenant_is_not_found() -> None:
-    from guardrails.vault import WrongTenant
-
     wire = Vaultless()
     wire.error = WrongTenant("no")
     wire.create("go on", previous_response_id="resp_other")
@@ -238,8 +236,6 @@ def test_a_response_of_another_tenant_is_not_found() -> None:
 
 
 def test_a_nested_previous_response_is_looked_up_too() -> None:
-    from guardrails.vault import WrongTenant
-
     for frame in (
         {"type": "response.create", "response": {"previous_response_id": "resp_other"}},
         {"type": "response.create", "previous_response_id": None, "response": {"previous_response_id": "resp_other"}},
@@ -303,3 +299,17 @@ def test_a_refusal_that_cannot_be_recorded_is_a_refusal_all_the_same() -> None:
     assert [frame["type"] for frame in wire.sent_down] == ["error", "error"]
     assert wire.sent_down[0]["stream_id"] == "lane-1"
     assert not wire.sent_up
+
+
+@pytest.mark.parametrize("value", [5, ["resp_a"], {"id": "resp_a"}, True])
+def test_an_id_of_a_response_that_is_no_string_is_refused(value: Any) -> None:
+    wire = Wire()
+    wire.create("x", previous_response_id=value)
+    assert refusal(wire)["param"] == "previous_response_id"
+
+
+def test_spaces_around_an_id_do_not_hide_it_from_the_vault() -> None:
+    wire = Vaultless()
+    wire.error = WrongTenant("no")
+    wire.create("go on", previous_response_id=" resp_other\n")
+    assert refusal(wire)["code"] == "previous_response_not_found"

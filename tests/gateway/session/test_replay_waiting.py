@@ -320,3 +320,27 @@ def test_a_refused_response_and_one_that_waits_its_turn_have_no_heartbeat() -> N
     ticket = max(ticket for ticket, seconds in wire.timers.items() if seconds == 5.0)
     wire.perform(wire.session.timer(ticket, 1.0))
     assert not wire.sent_down
+
+
+def test_an_answer_of_too_many_values_is_refused() -> None:
+    wire = begun()
+    (given,) = wire.provider({"type": "response.output_item.done", "output_index": 0, "item": {"x": ["y"] * 50_001}})
+    assert (given["type"], given["status"]) == ("error", 400)
+    assert "too many values" in given["error"]["message"]
+    assert wire.rows[-1].decision == "failed"
+
+
+def test_a_blocked_entity_outside_any_response_is_refused_too() -> None:
+    wire = Wire(policy=BLOCKING)
+    (given,) = wire.provider({"type": "a.new.event", "text": RAW})
+    assert given["type"] == "error"
+    assert clean(given)
+
+
+def test_an_answer_is_recorded_without_its_text_where_the_policy_says_so() -> None:
+    wire = begun(policy("output: {mask: new}\naudit: {content: none}\n"))
+    wire.provider(done(ITEMS["message"][0]))
+    wire.provider(completed(ITEMS["message"][0]))
+    row = wire.rows[-1]
+    assert len(row.findings) == 2
+    assert not row.content

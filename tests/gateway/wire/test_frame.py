@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from gateway.errors import FrameError
-from gateway.wire.frame import DEFAULT_DEPTH, decode, encode, encode_row, escape, loads, number_text, pretty
+from gateway.wire.frame import DEFAULT_DEPTH, MAX_VALUES, decode, encode, encode_row, escape, loads, number_text, pretty
 
 CANARY = "ada.lovelace@example.com"
 
@@ -168,3 +168,22 @@ def test_a_row_is_one_line_with_its_end() -> None:
 def test_pretty_is_the_same_value_on_several_lines() -> None:
     assert "\n" in pretty({"a": [1, 2]})
     assert orjson.loads(pretty({"a": [1, 2]})) == {"a": [1, 2]}
+
+
+def test_a_message_of_too_many_values_is_refused_before_it_is_read() -> None:
+    assert len(decode("[" + "1," * MAX_VALUES + "1]")) == MAX_VALUES + 1  # type: ignore[arg-type]
+    with pytest.raises(FrameError, match="too many values"):
+        decode("[" + "1," * (MAX_VALUES + 1) + "1]")
+    with pytest.raises(FrameError, match="too many values"):
+        loads("[" + "1," * (MAX_VALUES + 1) + "1]")
+
+
+def test_commas_in_strings_are_no_values() -> None:
+    text = "," * (MAX_VALUES + 5) + '\\" , \\\\'
+    assert decode(f'["{text}"]') == ["," * (MAX_VALUES + 5) + '" , \\']
+
+
+def test_a_providers_message_may_have_a_bound_of_its_own() -> None:
+    assert loads("[[1]]", depth=2) == [[1]]
+    with pytest.raises(FrameError, match="nested too deeply"):
+        loads("[[[1]]]", depth=2)

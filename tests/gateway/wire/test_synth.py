@@ -69,8 +69,24 @@ SEARCH: dict[str, Any] = {
     "status": "completed",
     "action": {"type": "search", "query": "weather"},
 }
+SHELL: dict[str, Any] = {
+    "type": "shell_call",
+    "id": "sh_1",
+    "call_id": "call_1",
+    "status": "completed",
+    "action": {"commands": ["ls -l", ""], "max_output_length": 100, "timeout_ms": 1000},
+    "environment": None,
+}
+PRINTED: dict[str, Any] = {
+    "type": "shell_call_output",
+    "id": "sho_1",
+    "call_id": "call_1",
+    "status": "completed",
+    "max_output_length": 100,
+    "output": [{"stdout": "a", "stderr": "b", "outcome": {"type": "exit", "exit_code": 0}}],
+}
 ITEMS: dict[str, dict[str, Any]] = {
-    item["type"]: item for item in (MESSAGE, REASONING, CALL, CUSTOM, MCP, CODE, SEARCH)
+    item["type"]: item for item in (MESSAGE, REASONING, CALL, CUSTOM, MCP, CODE, SEARCH, SHELL, PRINTED)
 }
 
 
@@ -189,3 +205,34 @@ def test_an_item_of_another_shape_still_comes_whole(item: Any) -> None:
 
 def test_an_item_without_an_id_has_events_without_one() -> None:
     assert all("item_id" not in event for event in events({**CALL, "id": None}))
+
+
+def test_the_commands_of_a_shell_call_come_one_by_one() -> None:
+    assert names(SHELL)[1:-1] == [
+        *("shell_call_command.added", "shell_call_command.delta", "shell_call_command.done"),
+        *("shell_call_command.added", "shell_call_command.done"),
+    ]
+    assert [(e["command_index"], e.get("command", e.get("delta"))) for e in events(SHELL)[1:-1]] == [
+        *((0, ""), (0, "ls -l"), (0, "ls -l")),
+        *((1, ""), (1, "")),
+    ]
+
+
+def test_what_commands_printed_comes_one_by_one() -> None:
+    delta, done = events(PRINTED)[1:-1]
+    assert (delta["command_index"], delta["delta"]) == (0, {"stdout": "a", "stderr": "b"})
+    assert done["output"] == PRINTED["output"]
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"type": "shell_call", "action": {"commands": "ls"}},
+        {"type": "shell_call", "action": {"commands": [5, None]}},
+        {"type": "shell_call", "action": None},
+        {"type": "shell_call_output", "output": "text"},
+        {"type": "shell_call_output", "output": ["text", None]},
+    ],
+)
+def test_a_shell_call_of_another_shape_still_comes_whole(item: dict[str, Any]) -> None:
+    assert names(item) == ["output_item.added", "output_item.done"]
