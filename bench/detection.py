@@ -7,6 +7,7 @@ helps. Ratios are the product's, times the machine's. `--check` exits 1 where a 
 from __future__ import annotations
 
 import argparse
+import itertools
 import statistics
 import sys
 import time
@@ -79,7 +80,7 @@ def growth(ours: Find) -> int:
         if "2 KB" in name or "200 B" in name:
             continue
         times = [min(cpu(ours, [text]) for text in variants(make, size, 2)) for size in SIZES]
-        worst = max(after / before for before, after in zip(times, times[1:], strict=False))
+        worst = max(after / before for before, after in itertools.pairwise(times))
         missed += worst > GROWTH_BAR
         verdict = "" if worst <= GROWTH_BAR else "  MISSED"
         print(f"{name.split()[0]:14}" + "".join(f"{t:12.1f}" for t in times) + f"{worst:8.2f}x{verdict}", flush=True)
@@ -87,7 +88,7 @@ def growth(ours: Find) -> int:
 
 
 def hostile(ours: Find) -> int:
-    """Print what texts made to be slow cost, in times of clean text of their length; return how many bars are missed."""
+    """Print what texts made to be slow cost, beside clean text as long; return how many bars are missed."""
     plain = cpu(ours, variants(clean, HOSTILE_SIZE, 9))
     print(f"\nhostile, {HOSTILE_SIZE // 1000} KB, beside clean text of that length ({plain:.2f} ms)")
     missed = 0

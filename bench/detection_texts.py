@@ -176,7 +176,8 @@ def _line(dice: random.Random) -> str:
     return (
         f"2025-03-{dice.randint(1, 28):02d}T{dice.randint(0, 23):02d}:{dice.randint(0, 59):02d}:"
         f"{dice.randint(0, 59):02d}.{dice.randint(0, 999):03d}Z INFO web[{dice.randint(100, 9999)}] "
-        f'10.0.{dice.randint(0, 255)}.{dice.randint(1, 254)} "GET /api/v1/orders/{dice.randint(10**5, 10**8)} HTTP/1.1" '
+        f"10.0.{dice.randint(0, 255)}.{dice.randint(1, 254)} "
+        f'"GET /api/v1/orders/{dice.randint(10**5, 10**8)} HTTP/1.1" '
         f"{dice.choice((200, 200, 204, 404))} {dice.randint(100, 99999)} request_id={_uuid(dice)} "
         f"user={_name(dice)}@example.com took={dice.randint(1, 900)}ms\n"
     )

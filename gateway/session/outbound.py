@@ -202,8 +202,10 @@ class Outbound:
         self, lane: Lane, response: Response | None, row: Event, frame: Frame, data: str, now: float
     ) -> list[Effect]:
         """Have an event examined before it may go, in the order of its lane."""
-        if self._masks and self._replay.drops(response, row, frame):
-            return []
+        if self._masks:
+            self._replay.complete(response, row, frame)
+            if self._replay.drops(response, row, frame):
+                return []
         failure: GatewayError | None = None
         try:
             found, texts = self._replay.texts(frame) if self._masks or row.cls is Class.TERMINAL else (Walk(), ())
@@ -293,6 +295,7 @@ class Outbound:
         response.ended_steered = isinstance(details, dict) and details.get("reason") == _STEERED
         response.streams.clear()
         response.asides.clear()
+        response.items.clear()
         if lane.active is response:
             lane.active = None
         lane.last = response

@@ -134,6 +134,7 @@ class Response:
     delivered: set[int] = field(default_factory=set)
     timers: set[int] = field(default_factory=set)
     asides: dict[int, list[str]] = field(default_factory=dict)
+    items: dict[int, Json] = field(default_factory=dict)
     heartbeat: Frame | None = None
     sequence: int = 0
     quiet: bool = True

@@ -93,6 +93,9 @@ async def dial(endpoint: Endpoint, headers: Mapping[str, str]) -> Upstream:
         UpstreamError: it cannot be reached, its certificate is not good, or it refused; the text says which.
 
     """
+    if not all(value.isascii() and value.isprintable() for value in headers.values()):
+        # Not every version of the library refuses a line end, which would begin another header.
+        raise UpstreamError("A header for the provider holds what a header cannot carry.")
     secure = _tls(endpoint) if endpoint.url.startswith("wss:") else None
     try:
         socket = await _Connect(

@@ -30,7 +30,8 @@ FOREIGN = re.compile(r"\[\[:|\\p|\\P|\\X|\\[mMRGKL]|\{[^0-9,}]|&&|\|\||~~|\(\?[|
 
 
 SEPARATORS = ":.-"
-_OTHER = re.compile(r"[^0-9:.\-\s]")
+MARKS = "/+%]"
+_OTHER = re.compile(r"[^0-9:.\-/+%\]\s]")
 
 
 class Contents:
@@ -77,7 +78,7 @@ class Contents:
 
     @property
     def others(self) -> bool:
-        """Whether there is anything but ASCII digits, `SEPARATORS` and white space."""
+        """Whether there is anything but ASCII digits, `SEPARATORS`, `MARKS` and white space."""
         if self._others is None:
             self._others = _OTHER.search(self.text) is not None
         return self._others
@@ -120,7 +121,7 @@ class Gate:
     characters: tuple[tuple[str, int], ...] = ()
     separators: int = 0
     others: bool = False
-    """Something that is neither a digit nor a separator."""
+    """Something that is no digit, separator or mark: a letter, mostly."""
 
     def open(self, contents: Contents) -> bool:
         """Whether a match is possible at all in the text."""

@@ -84,13 +84,9 @@ def _words(kinds: bytes) -> Iterator[tuple[int, int]]:
     end = 0
     digits, separated = _WITH_DIGITS.search(kinds), _SEPARATED.search(kinds)
     while digits is not None or separated is not None:
-        if separated is None or (digits is not None and digits.start() < separated.start()):
-            seed = digits
-        else:
-            seed = separated
-        assert seed is not None
-        start = kinds.rfind(b" ", end, seed.start()) + 1 or end
-        end = kinds.find(b" ", seed.end())
+        seed = min(match.start() for match in (digits, separated) if match is not None)
+        start = kinds.rfind(b" ", end, seed) + 1 or end
+        end = kinds.find(b" ", seed)
         if end < 0:
             end = len(kinds)
         yield start, end

@@ -1,7 +1,7 @@
 """Which strings of digits are valid phone numbers, read in a region.
 
-`phonenumbers` answers that in some 100 µs, and a text has many more strings of digits than phone numbers. `may_be_valid`
-answers mostly no, in some 2 µs, by conditions that every valid number meets:
+`phonenumbers` answers that in some 100 µs, and a text has many more strings of digits than phone numbers. Here the
+answer is mostly no, in some 2 µs, by conditions that every valid number meets:
 
 * What is left of a number is what it ends with: country code and national prefixes are cut off its front, and nothing
   is put in, unless the region has a rule that writes the number anew; such a region is asked outright, except where
@@ -9,7 +9,8 @@ answers mostly no, in some 2 µs, by conditions that every valid number meets:
 * What is left must match a pattern of one of the types of one of the regions of the country code, of a length it has.
 * A number without the country code must begin with the national prefix if the way it is formatted asks for it.
 
-Whatever may be valid is then parsed and verified by `phonenumbers` itself.
+What meets them is put to `phonenumbers` itself: to its `is_valid_number` if the digits are the number as they stand
+(they begin with nothing that could be cut off), else to its parser as well.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ import phonenumbers
 from phonenumbers import phonenumbermatcher, phonenumberutil
 from phonenumbers.phonemetadata import NumberFormat, PhoneMetadata, PhoneNumberDesc
 
+LONGEST = 17
+"""Digits a number has at most without its country code; `phonenumbers` parses no longer one."""
 VALID = 1
 """The leniency of Presidio, phonenumbers' `Leniency.VALID`."""
 _TYPES = (
@@ -35,7 +38,7 @@ class Numbering:
     def __init__(self, region: str) -> None:
         """Take a region that phonenumbers knows."""
         metadata = PhoneMetadata.metadata_for_region(region, None)
-        if metadata is None:
+        if metadata is None or metadata.country_code is None:
             raise ValueError("unknown region")
         code = str(metadata.country_code)
         regions = [
@@ -56,19 +59,21 @@ class Numbering:
         self._whole = re.compile(numbers)
         self._shape = re.compile(f"(?:{code})?(?:{national}){{0,2}}{numbers}")
         self._code = code
-        self._prefix = re.compile(main.national_prefix_for_parsing or "(?!)") if main is not None else re.compile("")
+        self._prefixes = [re.compile(known.national_prefix_for_parsing or "(?!)") for known in cutting]
         self._formats = [_Format(rule) for rule in main.number_format] if main is not None else []
 
-    def may_be_valid(self, digits: str) -> bool:
-        """False only if `digits` are not a valid number in this region."""
+    def valid(self, digits: str) -> bool:
+        """Whether `digits` are a valid number in this region."""
         if self._rewrites:
-            return True
+            return valid(digits, self.region)
         if self._shape.fullmatch(digits) is None:
             return False
-        if digits.startswith(self._code) or self._prefix.match(digits):
-            return True
+        if digits.startswith(self._code) or digits[0] == "0" or any(p.match(digits) for p in self._prefixes):
+            return valid(digits, self.region)
         # Nothing can have been cut off: the digits themselves are the number.
-        return self._whole.fullmatch(digits) is not None and not self._wants_prefix(digits)
+        if self._whole.fullmatch(digits) is None or self._wants_prefix(digits):
+            return False
+        return _valid_whole(int(self._code), digits)
 
     def abroad(self, digits: str) -> str | None:
         """What is left behind an international dialling prefix, as `phonenumbers` strips it; None without one."""
@@ -91,7 +96,7 @@ class _Format:
 
     def __init__(self, rule: NumberFormat) -> None:
         self._leading = re.compile(rule.leading_digits_pattern[-1] if rule.leading_digits_pattern else "")
-        self._pattern = re.compile(rule.pattern)
+        self._pattern = re.compile(rule.pattern or "(?!)")
         written = rule.national_prefix_formatting_rule
         self.wants_prefix = bool(
             written
@@ -113,14 +118,35 @@ def valid(number: str, region: str) -> bool:
     """Whether `number`, only digits and perhaps a plus sign before them, is valid when read in `region`."""
     try:
         parsed = phonenumbers.parse(number, region, keep_raw_input=True)
-        return bool(phonenumbermatcher._verify(VALID, parsed, number, None))  # noqa: SLF001
+        matcher = phonenumbers.PhoneNumberMatcher(number, region)  # only asked how digits are grouped, if at all
+        return bool(phonenumbermatcher._verify(VALID, parsed, number, matcher))  # noqa: SLF001
     except phonenumbers.NumberParseException:
         return False
 
 
-def same_everywhere(digits: str) -> bool:
-    """Whether `digits` after a plus sign are read alike in every region: they begin with a country code."""
-    return phonenumberutil._extract_country_code(digits)[0] != 0  # noqa: SLF001
+def valid_abroad(digits: str) -> bool | None:
+    """Whether `digits` after a plus sign are valid in every region; None if that depends on the region."""
+    code, rest = phonenumberutil._extract_country_code(digits)  # noqa: SLF001
+    if code == 0:
+        return None
+    main = _national_prefix(code)
+    if main is None or main.match(rest) or not 0 < len(rest) <= LONGEST or rest[0] == "0":
+        return valid("+" + digits, "ZZ")
+    return _valid_whole(code, rest)
+
+
+@lru_cache(maxsize=512)
+def _national_prefix(code: int) -> re.Pattern[str] | None:
+    region = phonenumberutil.region_code_for_country_code(code)
+    metadata = PhoneMetadata.metadata_for_region(region, None)
+    return None if metadata is None else re.compile(metadata.national_prefix_for_parsing or "(?!)")
+
+
+def _valid_whole(code: int, digits: str) -> bool:
+    """Whether the digits, which do not begin with 0 or any prefix, are valid behind the country code."""
+    return len(digits) <= LONGEST and phonenumbers.is_valid_number(
+        phonenumbers.PhoneNumber(country_code=code, national_number=int(digits))
+    )
 
 
 def _rewrites(metadata: PhoneMetadata) -> bool:

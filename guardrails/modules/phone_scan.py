@@ -22,9 +22,10 @@ from typing import TypeAlias
 
 import phonenumbers
 from phonenumbers import phonenumbermatcher as matcher
+from phonenumbers import phonenumberutil
 from phonenumbers.phonemetadata import PhoneMetadata
 
-from guardrails.modules.numbering import VALID, Numbering, numbering, same_everywhere, valid
+from guardrails.modules.numbering import VALID, Numbering, numbering, valid, valid_abroad
 
 LONGEST_LEAD = 10
 """Characters a candidate has at most before its first digit: twice a sign and four of punctuation."""
@@ -83,6 +84,7 @@ class PhoneScan:
     def __init__(self, regions: Sequence[str], leniency: int) -> None:
         """Take the regions in Presidio's order and the leniency (0 to 3)."""
         self._regions = tuple(dict.fromkeys(regions))
+        self._all = (1 << len(self._regions)) - 1
         self._leniency = leniency
         known = all(PhoneMetadata.metadata_for_region(region, None) is not None for region in self._regions)
         self._numberings = [numbering(region) for region in self._regions] if leniency == VALID and known else None
@@ -97,7 +99,7 @@ class PhoneScan:
         self, text: str, shadow: bytes, promising: Callable[[int, int], bool] | None = None
     ) -> set[tuple[int, int]]:
         """Where any of the regions sees a number; not necessarily those in candidates that `promising` denies."""
-        search = _Search(text, promising, {0: (1 << len(self._regions)) - 1})
+        search = _Search(text, promising, {0: self._all})
         for zone in self._zones.finditer(shadow):
             self._zone(search, shadow, *zone.span())
         return search.found
@@ -136,7 +138,7 @@ class PhoneScan:
 
     def _candidate(self, search: _Search, start: int, words: str, regions: int) -> Iterator[_Outcome]:
         """Look for a number in one candidate."""
-        trimmed = matcher._SECOND_NUMBER_START_PATTERN.search(words)  # noqa: SLF001
+        trimmed = phonenumberutil._SECOND_NUMBER_START_PATTERN.search(words)  # noqa: SLF001
         whole = trimmed is None and len(words) <= NO_LIMIT_MET and _PLAIN.fullmatch(words) is not None
         if trimmed is not None:
             words = words[: trimmed.start()]
@@ -178,14 +180,15 @@ class PhoneScan:
         rest = region.abroad(digits)
         if rest is not None:
             # Only a plus sign may be ignored where no country code follows.
-            return self._abroad(search, "+" + rest) if same_everywhere(rest) else 0
-        return -1 if region.may_be_valid(digits) and valid(digits, region.region) else 0
+            return 0 if valid_abroad(rest) is None else self._abroad(search, "+" + rest)
+        return -1 if region.valid(digits) else 0
 
     def _abroad(self, search: _Search, digits: str) -> int:
         known = search.numbers.get(digits)
         if known is None:
-            if same_everywhere(digits[1:]):
-                known = (1 << len(self._regions)) - 1 if valid(digits, self._regions[0]) else 0
+            everywhere = valid_abroad(digits[1:])
+            if everywhere is not None:
+                known = self._all if everywhere else 0
             else:
                 known = sum(1 << bit for bit, region in enumerate(self._regions) if valid(digits, region))
             search.numbers[digits] = known
@@ -217,7 +220,7 @@ def _attempts(text: str, words: str, start: int) -> Iterator[tuple[int, str]]:
 
 
 def _without_end(part: str) -> str:
-    unwanted = matcher._UNWANTED_END_CHAR_PATTERN.search(part)  # noqa: SLF001
+    unwanted = phonenumberutil._UNWANTED_END_CHAR_PATTERN.search(part)  # noqa: SLF001
     return part if unwanted is None else part[: unwanted.start()]
 
 

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from guardrails.modules.gates import FOREIGN
+from guardrails.modules.gates import FOREIGN, MARKS
 from guardrails.modules.islands import LEAST_BARE, LEAST_DIGITS, LEAST_SEPARATORS, NUMBER, SEPARATORS, WORD
 
 _DIGITS = frozenset("0123456789")
+_NO_LETTERS = _DIGITS | SEPARATORS | frozenset(MARKS)
 _ANYTHING = frozenset(map(chr, range(129)))
 """More than ASCII, so that no alphabet holds it."""
 _NEVER = 1 << 20
@@ -32,7 +33,7 @@ class Reach:
     separators: int = 0
     """At least so many of `SEPARATORS`."""
     others: int = 0
-    """At least so many characters that are neither."""
+    """At least so many characters that are no digits, separators or marks."""
     assertions: tuple[tuple[Reach, ...], ...] = ()
     """The parts of each assertion that have to match before its last one does."""
 
@@ -118,8 +119,7 @@ class _Reader:
         if not parts:
             return ()
         last = parts.pop() if direction > 0 else parts.pop(0)
-        operation, argument = items[-1 if direction > 0 else 0]
-        if str(operation) in {"LITERAL", "IN", "CATEGORY", "NOT_LITERAL", "ANY"}:
+        if str(items[-1 if direction > 0 else 0][0]) in {"LITERAL", "IN", "CATEGORY", "NOT_LITERAL", "ANY"}:
             return (tuple(parts),)
         return ((*parts, last),)
 
@@ -131,7 +131,7 @@ def _character(operation: str, argument: object) -> Reach:
         int(alphabet <= _DIGITS),
         1 if alphabet & _DIGITS else _NEVER,
         int(alphabet <= SEPARATORS),
-        int(not alphabet & (SEPARATORS | _DIGITS)),
+        int(not alphabet & _NO_LETTERS),
     )
 
 

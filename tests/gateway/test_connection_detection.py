@@ -100,8 +100,8 @@ def test_a_tenant_asks_one_question_at_a_time_and_no_other_waits_for_it() -> Non
     async def script(pool: Pool, made: Callable[..., _CachedDetection]) -> None:
         async with asyncio.TaskGroup() as tasks:
             for number in range(3):
-                tasks.create_task(made().detect([f"a{number}"]))  # type: ignore[arg-type]
-            tasks.create_task(made("team-b").detect(["b"]))  # type: ignore[arg-type]
+                tasks.create_task(made().detect([f"a{number}"]))
+            tasks.create_task(made("team-b").detect(["b"]))
             await settled()
             assert pool.asked == [["a0"], ["b"]]
             pool.answers.set()

@@ -15,7 +15,7 @@ from tests.kit import Wire
 
 EMAIL: Final = "zq.canary@example.com"
 CARD: Final = 4111111111111111
-CANARIES: Final[tuple[Json, ...]] = (EMAIL, CARD)
+CANARIES: Final[tuple[Json, ...]] = (EMAIL, CARD, [{EMAIL: CARD}, EMAIL])
 UNKNOWN: Final = "zz_unknown"
 
 _MARKS: Final = re.compile(r"zq\.canary|41111111|zq%2ecanary", re.IGNORECASE)

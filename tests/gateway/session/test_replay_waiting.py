@@ -344,3 +344,20 @@ def test_an_answer_is_recorded_without_its_text_where_the_policy_says_so() -> No
     row = wire.rows[-1]
     assert len(row.findings) == 2
     assert not row.content
+
+
+@pytest.mark.parametrize("how", ["completed", "incomplete", "failed"])
+def test_suppress_puts_into_the_last_event_what_it_leaves_out(how: str) -> None:
+    """Some providers end every response with an empty output; under suppress nothing else of it reaches the client."""
+    wire = begun(SUPPRESS)
+    wire.provider(done({**ITEMS["function_call"][0], "id": "second"}, 1))
+    wire.provider(done(ITEMS["message"][0], 0))
+    (last,) = wire.provider(completed(how=how))
+    assert [item["type"] for item in last["response"]["output"]] == ["message", "function_call"]
+    assert clean(last)
+    assert {found.applied.entity for found in wire.rows[-1].findings} == {"EMAIL_ADDRESS", "US_SSN"}
+    wire.create("next")
+    wire.begin("resp_2")
+    response = {"id": "resp_2", "output": []}
+    (last,) = wire.provider({"type": "response.completed", "response": response})
+    assert last["response"]["output"] == [], "nothing of the one before"
