@@ -29,7 +29,8 @@ CHARACTERS = (
     "١٣０５ſKİıéß\u00a0\u200b\u2011\u2013\u3000\x85\x1c（）＋ｘ€"
 )
 PIECES = """00 000 1/ 12 19 20 2024 555 4111 536 22 1234 999 aa ab bc1 com .c .co .com .int www. www1. :// https:// ::
-ffff GB82 DE89 WEST x12 ext. JAN -05- T10: /12 /2024 Z ]] A- A-Z]]12 9d 1a2b 00:1A ip: card ssn phone the us be http https
+ffff GB82 DE89 WEST x12 ext. JAN -05- T10: /12 /2024 Z ]] A- A-Z]]12 9d 1a2b 00:1A ip: card ssn phone the us be
+http https
 mac account license passport number date wallet url email\u00e9 a:the the:3 :3 a:b 12:30 :) -PRON-"""
 FUZZ = [*CHARACTERS, *PIECES.split()]
 
