@@ -11,8 +11,9 @@ context word would ever be found.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from guardrails.errors import GuardrailError
@@ -30,7 +31,8 @@ REMEMBERED = 50_000
 NEEDED = ("LOWER", "NORM", "IS_STOP", "IS_PUNCT", "IS_SPACE")
 """What is asked of a word, and what spaCy itself asks."""
 LONG = 50_000
-"""Characters from which on forgetting a text's words at once is cheap beside cutting it."""
+"""Characters that are cut at once; twice as many without white space are cut and their words forgotten at once."""
+_WORD = re.compile(r"(?<=\s)\S")
 
 
 def boosted(score: float) -> float:
@@ -126,26 +128,44 @@ class BlankNlp:
 
     def cut(self, text: str) -> Words:
         """Cut the text into tokens now."""
-        # The vocabulary keeps every word it ever saw. A memory zone forgets them, but costs half a millisecond a text.
-        if len(text) > LONG:
-            with self._nlp.memory_zone():
-                return self._cut(text)
-        if len(self._nlp.vocab) > self._at_first + REMEMBERED:
-            self._nlp = _lean(self._language)
-            self._known.clear()
-        return self._cut(text)
-
-    def _cut(self, text: str) -> Words:
-        tokens = self._nlp.tokenizer(text)
-        # One array instead of a Python object for each token, which took as long as cutting.
-        columns = tokens.to_array(["LOWER", "IDX", "LENGTH"])
-        keys: list[int] = columns[:, 0].tolist()
-        lemmas = {key: self._lemma(key) for key in set(keys)}
+        ends: list[int] = []
+        lemmas: list[str] = []
         keywords: set[str] = set()
-        for lemma, counts in lemmas.values():
+        for start, piece in self._pieces(text):
+            if len(piece) > 2 * LONG:
+                with self._nlp.memory_zone():
+                    self._cut(piece, start, ends, lemmas, keywords)
+                continue
+            # The vocabulary keeps every word it ever saw. A memory zone forgets them, but makes words cost ten times.
+            if len(self._nlp.vocab) > self._at_first + REMEMBERED:
+                self._nlp = _lean(self._language)
+                self._known.clear()
+            self._cut(piece, start, ends, lemmas, keywords)
+        return Words(ends, lemmas, keywords)
+
+    def _pieces(self, text: str) -> Iterator[tuple[int, str]]:
+        """The text in pieces that begin where a word does: spaCy's own tokeniser cuts at white space first of all."""
+        from spacy.tokenizer import Tokenizer
+
+        start = 0
+        while len(text) - start > LONG and isinstance(self._nlp.tokenizer, Tokenizer):
+            word = _WORD.search(text, start + LONG)
+            if word is None:
+                break
+            yield start, text[start : word.start()]
+            start = word.start()
+        yield start, text[start:]
+
+    def _cut(self, text: str, start: int, ends: list[int], lemmas: list[str], keywords: set[str]) -> None:
+        # One array instead of a Python object for each token, which took as long as cutting.
+        columns = self._nlp.tokenizer(text).to_array(["LOWER", "IDX", "LENGTH"])
+        keys: list[int] = columns[:, 0].tolist()
+        known = {key: self._lemma(key) for key in set(keys)}
+        for lemma, counts in known.values():
             if counts:
                 keywords.update(lemma.split(":"))
-        return Words((columns[:, 1] + columns[:, 2]).tolist(), [lemmas[key][0] for key in keys], keywords)
+        ends += (columns[:, 1] + columns[:, 2] + start).tolist()
+        lemmas += [known[key][0] for key in keys]
 
     def _lemma(self, key: int) -> tuple[str, bool]:
         """What a token's lower-case form, given by its hash, is as a lemma, and whether that counts as a keyword."""

@@ -116,6 +116,18 @@ def common() -> Presidio:
     return presidio.build({"entities": COMMON, "thresholds": {"PHONE_NUMBER": 0.6}}, "en")
 
 
+def test_a_long_text_is_cut_into_the_tokens_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    from guardrails.modules import context
+
+    text = " \n\n ".join(generated(7, 40)) + "\u00a0\u2003 the:3 end  "
+    nlp = context.BlankNlp("en")
+    whole = nlp.cut(text)
+    for long in (1, 7, 100):
+        monkeypatch.setattr(context, "LONG", long)
+        pieces = nlp.cut(text)
+        assert (pieces._ends, pieces._lemmas, pieces._counting) == (whole._ends, whole._lemmas, whole._counting)
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_entities_places_and_scores_are_those_of_stock_presidio(seed: int, pairs: list[Pair]) -> None:
     for text in generated(seed, 10):
