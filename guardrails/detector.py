@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -113,6 +113,10 @@ class PolicyDetector:
         raise DetectionTimeout(f"an expression of the allow list took longer than {self._allow_seconds} s")
 
     def _resolved(self, found: list[Finding], text: str) -> list[Finding]:
+        if len(found) > 1:
+            found = _distinct(found)
+        if len(found) == 1:
+            return found
         groups: dict[tuple[str, str], list[Finding]] = {}
         for finding in found:
             rule = self._policy.rule(finding.entity)
@@ -147,8 +151,21 @@ def _run(name: str, module: Module, text: str) -> list[Finding]:
     raise DetectionError(f"module {name} failed: {reason}")
 
 
+def _distinct(found: Iterable[Finding]) -> list[Finding]:
+    """One finding for each entity and place, the one with the highest score: modules often agree."""
+    best: dict[tuple[int, int, str], Finding] = {}
+    for finding in found:
+        key = (finding.start, finding.end, finding.entity)
+        before = best.get(key)
+        if before is None or finding.score > before.score:
+            best[key] = finding
+    return list(best.values())
+
+
 def _outside_tokens(found: list[Finding], text: str, entities: frozenset[str] | None) -> list[Finding]:
     """Findings without those that lie wholly inside one of the gateway's own tokens: those that name its entities."""
+    if "<" not in text and "[" not in text and "{" not in text:
+        return found
     tokens = [match.span() for match in OWN_TOKEN.finditer(text) if entities is None or entity_of(match[0]) in entities]
     if not tokens:
         return found
