@@ -67,6 +67,9 @@ _GROUPED = re.compile(
     rf"(?<![0-9])(?<![0-9][.,])[0-9]{{4}}({_SEPARATOR})"
     r"(?:[0-9]{4}\1[0-9]{4}\1[0-9]{4}(?:\1[0-9]{1,3})?|[0-9]{6}\1[0-9]{4,5})(?![0-9]|[.,][0-9])"
 )
+# What a text's shadow must hold for either: to look for these is many times faster.
+_TWELVE = b"0" * FEWEST_DIGITS
+_GROUPS = re.compile(rb"0000[^0]{1,4}0000(?:00|[^0]{1,4}0000)")
 _HEX_BEFORE, _HEX_AFTER = re.compile(r"[0-9a-f]*\Z", re.IGNORECASE), re.compile(r"[0-9a-f]*", re.IGNORECASE)
 _DOUBLED = str.maketrans("0123456789", "0246813579")
 
@@ -76,11 +79,11 @@ def spans(contents: Contents) -> Iterator[tuple[int, int]]:
     if contents.digits < FEWEST_DIGITS:
         return
     text = contents.text
-    for match in _SOLID.finditer(text):
+    for match in _SOLID.finditer(text) if _TWELVE in contents.shadow else ():
         brand = _brand(match.group())
         if brand is not None and (not _sticks(text, *match.span()) or (brand.common and not _in_hex(text, match))):
             yield match.span()
-    for match in _GROUPED.finditer(text):
+    for match in _GROUPED.finditer(text) if _GROUPS.search(contents.shadow) else ():
         if _brand("".join(c for c in match.group() if c in "0123456789")) is not None:
             yield match.span()
 

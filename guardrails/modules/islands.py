@@ -52,6 +52,7 @@ _SEPARATED = re.compile(rb"s[0a]*s")
 _NUMBER = re.compile(rb"0(?:[-. ]*0){%d,}[-. ]*" % (LEAST_DIGITS - 1))
 # As all its letters may be lower case, an IBAN is no run of a small alphabet, but it begins like this and ends soon.
 _IBAN = regex.compile(r"(?i)[A-Z]{2}[0-9]{2}")
+_IBAN_BEGINS = regex.compile(r"(?i)(?<![A-Z0-9])[A-Z]{2}[0-9]{2}(?:[ -]?[A-Z0-9]{4}){2}")
 _LONGEST_IBAN = 43
 
 
@@ -108,6 +109,8 @@ def _ibans(text: str, within: Islands) -> Iterator[tuple[int, int]]:
     start = end = -1
     for match in _IBAN.finditer(within.contents.text):
         begin = within.place(match.start())
+        if _IBAN_BEGINS.match(text, begin) is None:
+            continue
         if begin >= end:
             if end > 0:
                 yield start, end

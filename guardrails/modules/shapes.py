@@ -31,7 +31,7 @@ SCORE = 0.8
 REGIONS = ("US", "GB", "DE", "FR", "IL", "IN", "CA", "BR")
 """Whose national numbers are known after a label; the same as Presidio's."""
 
-FEWEST_DIGITS_OF_A_PHONE, FEWEST_DIGITS_OF_AN_IP = 7, 4
+FEWEST_DIGITS_OF_A_PHONE = 7
 LONGEST_PHONE = 40
 """Characters a number may have, with all its punctuation."""
 BEFORE_AN_IP = 32
@@ -45,6 +45,9 @@ _NATIONAL = re.compile(
     r"(?<![\w.+/\\#-])(?:1[-. ])?"
     r"(?:\([2-9]\d{2}\)[-. ]?[2-9]\d{2}[-. ]|[2-9]\d{2}([-.])[2-9]\d{2}\1)\d{4}(?![\w/\\-]|\.\d)"
 )
+# What a text's shadow must hold for the latter, and for an IPv4 address: to look for these is many times faster.
+_NATIONAL_GROUPS = re.compile(rb"000(?:\)[-. ]?|[-.])000[-. ]0000")
+_IPV4_GROUPS = re.compile(rb"0\.0{1,3}\.0{1,3}\.0")
 _LABEL = re.compile(
     r"(?<![A-Za-z])(?:tel|fax|whatsapp|signal|sms|mob|ph|dial"
     r"|(?:reach|text|ring) (?:me|us|him|her|them)(?: (?:at|on))?)"
@@ -122,12 +125,12 @@ class _Phones:
         text = contents.text
         if contents.digits < FEWEST_DIGITS_OF_A_PHONE:
             return
-        for plus in _PLUS.finditer(text):
+        for plus in _PLUS.finditer(text) if "+" in text or "\uff0b" in text else ():
             at = plus.start()
             for start, end in self._international.spans(*_piece(contents, at)):
                 if start == 0:
                     yield at, at + end
-        for match in _NATIONAL.finditer(text):
+        for match in _NATIONAL.finditer(text) if _NATIONAL_GROUPS.search(contents.shadow) else ():
             if self._american.spans(match.group(), contents.shadow[match.start() : match.end()]):
                 yield match.span()
         if any(word in contents.lower for word in _LABEL_WORDS):
@@ -147,7 +150,7 @@ def _piece(contents: Contents, at: int) -> tuple[str, bytes]:
 
 def _addresses(contents: Contents) -> Iterator[tuple[int, int]]:
     text = contents.text
-    if contents.count(".") >= 3 and contents.digits >= FEWEST_DIGITS_OF_AN_IP:
+    if contents.count(".") >= 3 and _IPV4_GROUPS.search(contents.shadow):
         for match in _IPV4.finditer(text):
             if _is_ipv4(match.group(), text[max(match.start() - BEFORE_AN_IP, 0) : match.start()]):
                 yield match.span()
