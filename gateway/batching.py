@@ -2,17 +2,25 @@
 
 A provider's deltas arrive many in a packet, and each is sent on by itself: without this, most of a delta's cost is its
 own system call. Nothing waits: what was written is sent before the event loop looks for anything new.
+
+A text goes out as one unfragmented frame without extensions or mask (RFC 6455, 5.2), whose head is written here: the
+library's own way to one took a tenth of what an event costs.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+import struct
+from collections.abc import MutableMapping
+from typing import Any, Final
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.protocol import State
 
 _FULL: Final = 64 * 1024
 """Bytes after which the rest is not waited for: the transport's own limit, past which a slow reader is noticed."""
+_TEXT: Final = 0x81
+"""The first byte of a text frame that is the whole message."""
 
 
 class BatchingTransport(asyncio.Transport):
@@ -96,3 +104,26 @@ class BatchingProtocol(WebSocketsSansIOProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The handshake's bytes are there; from now on writes are gathered."""
         super().connection_made(BatchingTransport(transport))  # type: ignore[arg-type]  # of a socket
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:  # type: ignore[override]  # as Starlette has it
+        """Send an event of the application's; a text on an open connection in the shortest way."""
+        text = message.get("text")
+        if text is None or not self._is_open():
+            await super().send(message)  # type: ignore[arg-type]  # it takes what ASGI has
+            return
+        self.transport.write(text_frame(text.encode()))
+
+    def _is_open(self) -> bool:
+        """Whether a frame may be written as it is: after the handshake, before a goodbye, and to no slow reader."""
+        conn = self.conn
+        return self.handshake_complete and conn.state is State.OPEN and not conn.extensions and self.writable.is_set()
+
+
+def text_frame(data: bytes) -> bytes:
+    """A server's frame that carries a text, given in UTF-8."""
+    size = len(data)
+    if size < 126:
+        return bytes((_TEXT, size)) + data
+    if size < 65536:
+        return struct.pack("!BBH", _TEXT, 126, size) + data
+    return struct.pack("!BBQ", _TEXT, 127, size) + data

@@ -163,7 +163,7 @@ class Runner:
         self._watch()
         self._make_room(0)
         while True:
-            event, size = await self._inbox.get()
+            event, size = await self._inbox.get() if self._inbox.empty() else self._inbox.get_nowait()
             if event is None:
                 return
             now = self._active = time.monotonic()
@@ -182,10 +182,14 @@ class Runner:
 
     async def _put(self, event: Event | None, size: int = 0) -> None:
         if size:
-            await self._room.wait()
+            if not self._room.is_set():
+                await self._room.wait()
             self._held += size
             if self._held > _BYTES:
                 self._room.clear()
+        if not self._inbox.full():
+            self._inbox.put_nowait((event, size))
+            return
         try:
             await self._inbox.put((event, size))
         except asyncio.CancelledError:

@@ -49,6 +49,7 @@ class FileSink:
         self._spoilt = self._failed = False
         self._failed_at = 0.0
         self._file = self._open()
+        self._opened = os.fstat(self._file)
 
     def write(self, row: Row) -> None:
         """See `Sink`."""
@@ -78,7 +79,7 @@ class FileSink:
     def _in_place(self) -> bool:
         """Whether the open file is the one at its path; not after it was deleted, or moved away by a rotation."""
         try:
-            return os.path.samestat(os.stat(self._path), os.fstat(self._file))
+            return os.path.samestat(os.stat(self._path), self._opened)
         except (FileNotFoundError, NotADirectoryError):
             return False
 
@@ -93,7 +94,7 @@ class FileSink:
         # Opened first: if that fails, the number of a closed file could by the next row be that of a socket.
         file = self._open()
         os.close(self._file)
-        self._file = file
+        self._file, self._opened = file, os.fstat(file)
         self._spoilt = False
 
     def close(self) -> None:

@@ -184,6 +184,7 @@ class Inbound:
             for response in (lane.active, lane.last):
                 if response is not None and response.id == response_id:
                     response.known = response.known.with_values(known.values)
+                    response.repeats.clear()
                     for streaming in response.streams.values():
                         streaming.stream.known = response.known
 

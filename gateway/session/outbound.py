@@ -295,6 +295,7 @@ class Outbound:
         response.ended_steered = isinstance(details, dict) and details.get("reason") == _STEERED
         response.streams.clear()
         response.asides.clear()
+        response.repeats.clear()
         response.items.clear()
         if lane.active is response:
             lane.active = None

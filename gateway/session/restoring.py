@@ -20,17 +20,20 @@ _OUTPUT_TEXT: Final = frozenset({"output_text", "response.output_text.done", "re
 _ITEM: Final = ("output_index",)
 _PLACE: Final = ("output_index", "content_index", "summary_index", "command_index")
 _ENDS: Final = frozenset({Class.DONE, Class.PART, Class.ITEM_DONE})
+_TEXT: Final = "text"
+_TEXT_AS: Final = '"text":'
 _OUTPUT_TEXT_DELTA: Final = "response.output_text.delta"
 
 
 class Restoring:
     """Restores the events of one session."""
 
-    __slots__ = ("_escaped", "_restorer", "_token", "_where")
+    __slots__ = ("_escaped", "_plain", "_restorer", "_token", "_where")
 
     def __init__(self, setup: Setup) -> None:
         self._restorer: Final[Restorer] = setup.masker.restorer
         self._where: Final = setup.policy.output.restore_in
+        self._plain: Final = self._where.text and self._where.tool_arguments
         grammar = self._restorer.grammar
         self._token: Final = grammar.pattern
         self._escaped: Final = (f"\\u{ord(grammar.opening):04x}", f"\\u{ord(grammar.opening):04X}")
@@ -46,12 +49,33 @@ class Restoring:
             if isinstance(piece, dict):
                 return [self._deltas(response, row, frame, piece)]
         held = self._flush(response, row, frame) if response.streams else []
-        return [*held, self.whole(response.known, frame, data, json_text=response.json_text)]
+        new = self._again(response, data) if response.repeats else None
+        return [*held, new if new is not None else self._once(response, row, frame, data)]
+
+    def _once(self, response: Response, row: Event, frame: Frame, data: str) -> str:
+        """An event restored for the first time; what its text became is kept for the events that repeat it."""
+        text = frame.get(_TEXT) if row.cls is Class.DONE and self._plain and not response.json_text else None
+        new = self.whole(response.known, frame, data, json_text=response.json_text)
+        if isinstance(text, str) and new is not data:
+            response.repeats[_TEXT_AS + encode(text)] = _TEXT_AS + encode(frame[_TEXT])
+        return new
+
+    def _again(self, response: Response, data: str) -> str | None:
+        """An event whose tokens all stand in texts that were restored before; None when it has to be looked through.
+
+        Whole texts come four times: by themselves, in their part, in their item and at the end of the response.
+        """
+        if response.known.has_bare or self._may_be_escaped(data):
+            return None
+        new = data
+        for old, restored in response.repeats.items():
+            new = new.replace(old, restored)
+        return None if self._token.search(new) else new
 
     def whole(self, known: Restorable, frame: Frame, data: str, *, json_text: bool = False) -> str:
         """An event that carries whole texts, restored; the very same text when it holds no token."""
         # JSON may write a bracket as an escape, and names carry tokens without any.
-        anywhere = known.has_bare or ("\\u00" in data and any(mark in data for mark in self._escaped))
+        anywhere = known.has_bare or self._may_be_escaped(data)
         if not known or not (anywhere or self._token.search(data)):
             return data
         try:
@@ -60,6 +84,9 @@ class Restoring:
             return data  # too many values to look at: its tokens stay tokens
         changed = found.rewrite(lambda text: self.text(text, known, json_text=json_text))
         return encode(frame) if changed else data
+
+    def _may_be_escaped(self, data: str) -> bool:
+        return "\\u00" in data and any(mark in data for mark in self._escaped)
 
     def text(self, text: Text, known: Restorable, *, json_text: bool) -> str:
         """One whole text of an event, restored as its place asks for."""

@@ -134,6 +134,8 @@ class Response:
     delivered: set[int] = field(default_factory=set)
     timers: set[int] = field(default_factory=set)
     asides: dict[int, list[str]] = field(default_factory=dict)
+    repeats: dict[str, str] = field(default_factory=dict)
+    """Texts that were restored, as they stand in an event with their key, and what they became: they come again."""
     items: dict[int, Json] = field(default_factory=dict)
     heartbeat: Frame | None = None
     sequence: int = 0

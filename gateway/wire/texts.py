@@ -215,8 +215,10 @@ class _Walker:
             self._found.attachments.append(Text(value, "type", "", Kind.BLOB, path))
         having = self._having
         for key, child in value.items():
-            if having is not None and _lacks(child, having) and having not in key:
-                continue
+            if having is not None:
+                lacks = having not in child if isinstance(child, str) else not isinstance(child, dict | list)
+                if lacks and having not in key:
+                    continue
             step = (path, key)
             below = rule(how.below, holder, key, hung=name)
             if key not in KNOWN:
@@ -237,11 +239,6 @@ class _Walker:
         self.value(root, 0, inside, Rule(Kind.TEXT, Context.CONTENT), at)
         self._found.inner.append(_Inner(node, key, root, first, len(self._texts)))
         return True
-
-
-def _lacks(child: Json, having: str) -> bool:
-    """Whether a value, by itself, does not hold what is looked for."""
-    return having not in child if isinstance(child, str) else not isinstance(child, dict | list)
 
 
 def _rename(node: dict[str, Json], names: dict[str, str]) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from gateway.batching import _FULL, BatchingTransport
+import pytest
+from websockets.frames import Frame, Opcode
+
+from gateway.batching import _FULL, BatchingTransport, text_frame
 
 
 class Transport(asyncio.Transport):
@@ -137,3 +140,9 @@ def test_all_else_is_the_wrapped_transports() -> None:
         assert isinstance(outer.get_protocol(), asyncio.Protocol)
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536, 70_000])
+def test_a_text_frame_is_the_librarys_own(size: int) -> None:
+    data = b"x" * size
+    assert text_frame(data) == Frame(Opcode.TEXT, data).serialize(mask=False)
