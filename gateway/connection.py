@@ -9,7 +9,7 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 from urllib.parse import parse_qs
 from weakref import WeakValueDictionary
 
@@ -67,6 +67,14 @@ class _Denied(Exception):  # an answer, not a mistake
         self.code = code
 
 
+class _Seen(NamedTuple):
+    """What is known of some texts: their keys in the cache, what that holds, and the texts it does not know."""
+
+    keys: list[bytes]
+    found: list[tuple[Finding, ...] | None]
+    unseen: list[str]
+
+
 class _CachedDetection:
     """Detection under one policy, for one tenant: a text that was seen before costs a hash."""
 
@@ -79,17 +87,20 @@ class _CachedDetection:
 
     def inline(self, texts: Sequence[str]) -> _Findings | None:
         """See `gateway.runner.Detection`."""
-        found = [self._cache.get(self._policy.digest, self._tenant, text) for text in texts]
-        unseen = [text for text, known in zip(texts, found, strict=True) if known is None]
-        fresh = self._pool.inline(self._policy, unseen) if unseen else []
-        return None if fresh is None else self._merge(texts, found, fresh)
+        seen = self._seen(texts)
+        fresh = self._pool.inline(self._policy, seen.unseen) if seen.unseen else []
+        return None if fresh is None else self._merge(seen, fresh)
 
     async def detect(self, texts: Sequence[str]) -> _Findings:
         """See `gateway.runner.Detection`."""
-        found = [self._cache.get(self._policy.digest, self._tenant, text) for text in texts]
-        unseen = [text for text, known in zip(texts, found, strict=True) if known is None]
-        fresh = await self._in_turn(unseen) if unseen else []
-        return self._merge(texts, found, fresh)
+        seen = self._seen(texts)
+        fresh = await self._in_turn(seen.unseen) if seen.unseen else []
+        return self._merge(seen, fresh)
+
+    def _seen(self, texts: Sequence[str]) -> _Seen:
+        keys = [self._cache.key(self._policy.digest, self._tenant, text) for text in texts]
+        found = [self._cache.get(key) for key in keys]
+        return _Seen(keys, found, [text for text, known in zip(texts, found, strict=True) if known is None])
 
     async def _in_turn(self, texts: Sequence[str]) -> _Findings:
         """Ask the pool, one question of a tenant at a time: whoever floods it waits for himself."""
@@ -107,13 +118,13 @@ class _CachedDetection:
         finally:
             self._lock.release()
 
-    def _merge(self, texts: Sequence[str], found: Sequence[Sequence[Finding] | None], fresh: _Findings) -> _Findings:
+    def _merge(self, seen: _Seen, fresh: _Findings) -> _Findings:
         new = iter(fresh)
         merged: list[Sequence[Finding]] = []
-        for text, known in zip(texts, found, strict=True):
+        for key, known in zip(seen.keys, seen.found, strict=True):
             if known is None:
-                known = next(new)
-                self._cache.put(self._policy.digest, self._tenant, text, tuple(known))
+                known = tuple(next(new))
+                self._cache.put(key, known)
             merged.append(known)
         return merged
 

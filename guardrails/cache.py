@@ -39,9 +39,18 @@ class FindingsCache:
         """Return how many texts are remembered."""
         return len(self._entries)
 
-    def get(self, policy_digest: str, tenant: str, text: str) -> Findings | None:
-        """Return what was `put` for the same three, None if unknown; then the caller detects and calls `put`."""
-        key = self._key(policy_digest, tenant, text)
+    def key(self, policy_digest: str, tenant: str, text: str) -> bytes:
+        """Return what stands for a text under a policy and a tenant: give it to `get`, and to `put`."""
+        digest = blake2b(key=self._secret, digest_size=16)
+        for name in (policy_digest, tenant):
+            part = name.encode("utf-8", "surrogatepass")
+            digest.update(len(part).to_bytes(8))  # without the lengths, "a" + "bc" would be "ab" + "c"
+            digest.update(part)
+        digest.update(text.encode("utf-8", "surrogatepass"))
+        return digest.digest()
+
+    def get(self, key: bytes) -> Findings | None:
+        """Return what was `put`, None if unknown; then the caller detects and calls `put`."""
         found = self._entries.get(key)
         if found is None:
             self.misses += 1
@@ -50,9 +59,8 @@ class FindingsCache:
         self.hits += 1
         return found
 
-    def put(self, policy_digest: str, tenant: str, text: str, findings: Findings) -> None:
+    def put(self, key: bytes, findings: Findings) -> None:
         """Remember the findings of a text, and forget the entries used longest ago that go over the bounds."""
-        key = self._key(policy_digest, tenant, text)
         self._findings -= len(self._entries.pop(key, ()))
         self._entries[key] = findings
         self._findings += len(findings)
@@ -63,12 +71,3 @@ class FindingsCache:
         """Forget every text."""
         self._entries.clear()
         self._findings = 0
-
-    def _key(self, policy_digest: str, tenant: str, text: str) -> bytes:
-        digest = blake2b(key=self._secret, digest_size=16)
-        for name in (policy_digest, tenant):
-            part = name.encode("utf-8", "surrogatepass")
-            digest.update(len(part).to_bytes(8))  # without the lengths, "a" + "bc" would be "ab" + "c"
-            digest.update(part)
-        digest.update(text.encode("utf-8", "surrogatepass"))
-        return digest.digest()
