@@ -226,6 +226,8 @@ class Runner:
 
     async def _one(self, effect: Effect) -> list[Effect]:
         match effect:
+            case StartTimer() | StopTimer():
+                self._set_timer(effect)
             case ToClient(data):
                 await self._client.send(data)
             case ToUpstream(_, data):
@@ -242,8 +244,6 @@ class Runner:
                 self._spawn(self._connect(model))
             case Disconnect():
                 self._detach()
-            case StartTimer() | StopTimer():
-                self._set_timer(effect)
             case _:
                 raise AssertionError(f"an effect nobody performs: {type(effect).__name__}")
         return []

@@ -11,6 +11,7 @@ from typing import Final
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
+from websockets.protocol import State
 
 from gateway.errors import UpstreamError
 
@@ -61,9 +62,15 @@ class Upstream:
             UpstreamError: the provider has left.
 
         """
+        socket = self._socket
         try:
-            await self._socket.send(data)
-        except ConnectionClosed:
+            if socket.state is not State.OPEN:
+                await socket.send(data)  # which waits for the end, and says so
+            # What the library's own `send` does for a text, without its generator and its two contexts.
+            socket.protocol.send_text(data.encode())
+            socket.send_data()
+            await socket.drain()
+        except (ConnectionClosed, OSError):
             raise UpstreamError("The connection to the provider was lost.") from None
 
     async def receive(self) -> str:

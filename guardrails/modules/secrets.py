@@ -105,9 +105,9 @@ class Secrets:
 
     def find(self, text: str) -> list[Finding]:
         """Report the credentials in `text`."""
-        # Most texts have no word as long as the shortest key, and then none of sixty prefixes need be looked for.
-        long = max(map(len, text.split()), default=0) >= SHORTEST
-        promising = dict.fromkeys([i for literal, i in self._literals if literal in text]) if long else ()
+        # No key holds a blank, so sixty prefixes need be looked for only in words as long as the shortest key.
+        long = "\n".join([word for word in text.split() if len(word) >= SHORTEST])
+        promising = dict.fromkeys([i for literal, i in self._literals if literal in long]) if long else ()
         found = [finding for index in promising for finding in _matches(self._keys[index], text)]
         if "PRIVATE_KEY" in self._entities and "PRIVATE KEY" in text:
             found += [Finding(start, end, "PRIVATE_KEY", KNOWN, "secrets") for start, end in _private_keys(text)]
