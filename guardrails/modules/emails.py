@@ -19,6 +19,7 @@ PATTERN = (
 )
 """The pattern this module stands in for; a Presidio that has another one is run as it is."""
 
+_SIGN = regex.compile(r"@(?=\w)")
 _RUN_BEFORE = regex.compile(r"(?r)[!#$%&'*+\-/=?^_`{|}~.\w]+")
 _BEGIN = regex.compile(r"\b[!#$%&'*+\-/=?^_`{|}~\w]")
 _DOMAIN = regex.compile(r"\w+(?:-+\w+)*(?:\.\w+(?:-+\w+)*)+\b")
@@ -27,14 +28,20 @@ _DOMAIN = regex.compile(r"\w+(?:-+\w+)*(?:\.\w+(?:-+\w+)*)+\b")
 def spans(text: str) -> Iterator[tuple[int, int]]:
     """Yield where `PATTERN` matches, in order."""
     done = 0
-    at = text.find("@")
-    while at >= 0:
+    for at in _signs(text):
         start = _begin(text, done, at)
         domain = _DOMAIN.match(text, at + 1) if start is not None else None
         if start is not None and domain is not None:
             done = domain.end()
             yield start, done
-        at = text.find("@", at + 1)
+
+
+def _signs(text: str) -> Iterator[int]:
+    """Where each `@` stands after which a domain may follow."""
+    at = text.find("@")
+    if at < 0 or text.find("@", at + 1) < 0:
+        return iter((at,) if at >= 0 else ())
+    return (match.start() for match in _SIGN.finditer(text))
 
 
 def _begin(text: str, done: int, at: int) -> int | None:

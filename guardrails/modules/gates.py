@@ -1,9 +1,10 @@
 """What a text must at least contain before a regular expression can match in it.
 
 Most texts hold no card number, and to learn that it is enough to count their digits. `gate()` reads such a condition
-off the pattern itself, so it stays true when a new version of Presidio changes the pattern: how many digits, how often
-which punctuation, and how long a run without white space. Anything it does not understand demands nothing, so a gate
-can be useless but never wrong. Letters are never demanded: under IGNORECASE the Kelvin sign is a `k`.
+off the pattern itself, so it stays true when a new version of Presidio changes the pattern: how many digits, how many
+of them together, how often which punctuation, and how long a run without white space. Anything it does not understand
+demands nothing, so a gate can be useless but never wrong. No letter itself is demanded: under IGNORECASE the Kelvin
+sign is a `k`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from guardrails.modules.urls import hosts
 _SPACES = frozenset(c for c in map(chr, range(0x3001)) if c.isspace())
 _DIGIT = regex.compile(r"\d")
 _ASCII_DIGITS = b"0123456789"
+_LETTERS_AND_DIGITS = bytes(97 if chr(code) in "0abcdefghijklmnopqrstuvwxyz" else 32 for code in range(256))
+"""Of a shadow: `a` for what is a letter or a digit there, blank for the rest."""
 _UNBOUNDED = 1 << 20
 """A repeat count beyond this adds nothing to a gate, and keeps the numbers small."""
 
@@ -38,7 +41,7 @@ class Contents:
     """What one text contains, each fact found out at most once."""
 
     # No cached_property: in Python 3.11 it takes a lock, which costs more than most of these facts.
-    __slots__ = ("_counts", "_digits", "_host", "_lower", "_others", "_run", "_separators", "_shadow", "text")
+    __slots__ = ("_counts", "_digits", "_host", "_lower", "_others", "_run", "_runs", "_separators", "_shadow", "text")
 
     def __init__(self, text: str) -> None:
         """Take the text; nothing is computed yet."""
@@ -49,6 +52,7 @@ class Contents:
         self._others: bool | None = None
         self._lower: str | None = None
         self._shadow: bytes | None = None
+        self._runs: bytes | None = None
         self._host: bytes | None = None
         self._counts: dict[str, int] = {}
 
@@ -97,6 +101,16 @@ class Contents:
             self._shadow = shadow(self.text)
         return self._shadow
 
+    def together(self, digits: int, letters: int) -> bool:
+        """Whether there are so many digits in a row, and so many letters or digits, after ignoring case."""
+        if digits > 1 and b"0" * digits not in self.shadow:
+            return False
+        if letters <= max(digits, 1):
+            return True
+        if self._runs is None:
+            self._runs = self.shadow.translate(_LETTERS_AND_DIGITS)
+        return b"a" * letters in self._runs
+
     @property
     def host(self) -> bytes:
         """The text as `urls` looks at it."""
@@ -122,10 +136,16 @@ class Gate:
     separators: int = 0
     others: bool = False
     """Something that is no digit, separator or mark: a letter, mostly."""
+    together: int = 0
+    """So many digits in a row."""
+    letters: int = 0
+    """So many ASCII letters or digits in a row, or what ignoring case makes equal to them."""
 
     def open(self, contents: Contents) -> bool:
         """Whether a match is possible at all in the text."""
         if self.digits > 0 and contents.digits < self.digits:
+            return False
+        if (self.together > 1 or self.letters > 1) and not contents.together(self.together, self.letters):
             return False
         for character, least in self.characters:
             if contents.count(character) < least:
@@ -169,7 +189,49 @@ def either(gates: Sequence[Gate]) -> Gate:
         tuple(sorted(common.items())),
         min(g.separators for g in gates),
         all(g.others for g in gates),
+        min(g.together for g in gates),
+        min(g.letters for g in gates),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Characters of one class in a row: so many at the beginning of any match, at its end, and anywhere in it.
+
+    `solid`: a match is of nothing else.
+    """
+
+    first: int = 0
+    last: int = 0
+    longest: int = 0
+    solid: bool = True
+
+    def then(self, other: _Run) -> _Run:
+        return _Run(
+            self.first + (other.first if self.solid else 0),
+            other.last + (self.last if other.solid else 0),
+            max(self.longest, other.longest, self.last + other.first),
+            self.solid and other.solid,
+        )
+
+    def times(self, n: int) -> _Run:
+        if n == 0:
+            return _Run(solid=self.solid)
+        if self.solid:
+            return _Run(self.first * n, self.last * n, self.longest * n)
+        return self.then(self) if n > 1 else self
+
+    def otherwise(self, other: _Run) -> _Run:
+        return _Run(
+            min(self.first, other.first),
+            min(self.last, other.last),
+            min(self.longest, other.longest),
+            self.solid and other.solid,
+        )
+
+
+_NONE = _Run(solid=False)
+_ONE = _Run(1, 1, 1)
 
 
 @dataclass(slots=True)
@@ -180,20 +242,40 @@ class _Need:
     digits: int = 0
     spaceless: bool = True
     characters: dict[str, int] = field(default_factory=dict)
+    together: _Run = _Run()
+    letters: _Run = _Run()
 
     def gate(self) -> Gate:
-        return Gate(self.digits, self.width if self.spaceless else 0, tuple(sorted(self.characters.items())))
+        return Gate(
+            self.digits,
+            self.width if self.spaceless else 0,
+            tuple(sorted(self.characters.items())),
+            together=self.together.longest if self.together.longest > 1 else 0,
+            letters=self.letters.longest if self.letters.longest > 1 else 0,
+        )
 
     def then(self, other: _Need) -> _Need:
         joined = dict(self.characters)
         for character, n in other.characters.items():
             joined[character] = joined.get(character, 0) + n
-        return _Need(self.width + other.width, self.digits + other.digits, self.spaceless and other.spaceless, joined)
+        return _Need(
+            self.width + other.width,
+            self.digits + other.digits,
+            self.spaceless and other.spaceless,
+            joined,
+            self.together.then(other.together),
+            self.letters.then(other.letters),
+        )
 
     def times(self, n: int) -> _Need:
         n = min(n, _UNBOUNDED)
         return _Need(
-            self.width * n, self.digits * n, self.spaceless, {c: k * n for c, k in self.characters.items() if n}
+            self.width * n,
+            self.digits * n,
+            self.spaceless,
+            {c: k * n for c, k in self.characters.items() if n},
+            self.together.times(n),
+            self.letters.times(n),
         )
 
     def otherwise(self, other: _Need) -> _Need:
@@ -203,6 +285,8 @@ class _Need:
             min(self.digits, other.digits),
             self.spaceless and other.spaceless,
             common,
+            self.together.otherwise(other.together),
+            self.letters.otherwise(other.letters),
         )
 
 
@@ -216,22 +300,45 @@ def _sequence(items: Iterable[tuple[object, object]]) -> _Need:
 def _item(operation: str, argument: object) -> _Need:
     handler = _HANDLERS.get(operation)
     # An unknown operation may match anything, nothing included.
-    return handler(argument) if handler is not None else _Need(spaceless=False)
+    return handler(argument) if handler is not None else _Need(spaceless=False, together=_NONE, letters=_NONE)
 
 
 def _literal(argument: object) -> _Need:
     character = chr(_int(argument))
     if character.isdecimal():
-        return _Need(1, 1)
+        return _Need(1, 1, together=_ONE, letters=_ONE)
     plain = character.isascii() and not character.isalnum() and not character.isspace()
-    return _Need(1, 0, character not in _SPACES, {character: 1} if plain else {})
+    letters = _ONE if _is_letter(character) else _NONE
+    return _Need(1, 0, character not in _SPACES, {character: 1} if plain else {}, _NONE, letters)
 
 
 def _set(argument: object) -> _Need:
     members = _pairs(argument)
     if len(members) == 1 and str(members[0][0]) == "LITERAL":
         return _literal(members[0][1])
-    return _Need(1, int(all(map(_only_digits, members))), all(map(_no_space, members)))
+    digits = all(map(_only_digits, members))
+    letters = all(_only_digits(member) or _only_letters(member) for member in members)
+    return _Need(
+        1,
+        int(digits),
+        all(map(_no_space, members)),
+        together=_ONE if digits else _NONE,
+        letters=_ONE if letters else _NONE,
+    )
+
+
+def _is_letter(character: str) -> bool:
+    return character.isascii() and character.isalnum()
+
+
+def _only_letters(member: tuple[object, object]) -> bool:
+    operation, argument = str(member[0]), member[1]
+    if operation == "LITERAL":
+        return _is_letter(chr(_int(argument)))
+    if operation == "RANGE":
+        low, high = _range(argument)
+        return high < 128 and all(_is_letter(chr(code)) for code in range(low, high + 1))
+    return False
 
 
 def _only_digits(member: tuple[object, object]) -> bool:

@@ -172,9 +172,15 @@ def scan(recognizer: EntityRecognizer, entity: str) -> Scan:
                     found.extend(pattern.spans(within, islands))
         return outermost(found) if len(found) > 1 else found
 
-    # Islands have gates of their own, and open them much less often.
-    needs = OPEN if any(pattern.place for pattern in patterns) else either([pattern.gate for pattern in patterns])
+    needs = either([pattern.gate for pattern in patterns])
+    if any(pattern.place for pattern in patterns):
+        needs = _at_first(needs)
     return Scan(entity, needs, context, strongest, spans)
+
+
+def _at_first(gate: Gate) -> Gate:
+    """What to ask of a text before its islands are looked for: they have gates of their own, and open them less."""
+    return Gate(digits=gate.digits, together=gate.together, letters=gate.letters)
 
 
 def _phones(recognizer: PhoneRecognizer, entity: str, context: tuple[str, ...]) -> Scan:
@@ -214,7 +220,7 @@ def _ibans(recognizer: IbanRecognizer, entity: str, context: tuple[str, ...]) ->
         found = recognizer.analyze(islands.contents.text, [entity], _NO_ARTIFACTS) if islands.contents.text else []
         return [(islands.place(r.start), islands.place(r.start) + r.end - r.start, r.score) for r in found]
 
-    return Scan(entity, OPEN, context, 1.0, spans)
+    return Scan(entity, _at_first(gate(IBAN)), context, 1.0, spans)
 
 
 def _patterns(recognizer: PatternRecognizer) -> list[Pattern]:

@@ -85,10 +85,13 @@ def test_a_module_that_cannot_be_made_is_refused_without_the_exceptions_text(
 @pytest.mark.parametrize(
     ("pattern", "demanded"),
     [
-        (r"\b\d{3}-\d{2}-\d{4}\b", Gate(9, 11, (("-", 2),))),
-        (r"[0-9]{3}[- ][0-9]{2}", Gate(5, 0, ())),
-        (r"(?:\d{2}|\d{4})\.", Gate(2, 3, ((".", 1),))),
+        (r"\b\d{3}-\d{2}-\d{4}\b", Gate(9, 11, (("-", 2),), together=4, letters=4)),
+        (r"[0-9]{3}[- ][0-9]{2}", Gate(5, 0, (), together=3, letters=3)),
+        (r"(?:\d{2}|\d{4})\.", Gate(2, 3, ((".", 1),), together=2, letters=2)),
         (r"(?i)[a-z]+@x", Gate(0, 3, (("@", 1),))),
+        (r"\d(?:\d\d){2}-?[A-F0-9]{2}[a-z_]", Gate(5, 8, (), together=5, letters=5)),
+        (r"[a-f]{2}(?:\d{3}|x)y?\d", Gate(1, 4, (), letters=4)),
+        (r"(?:a\d){3}\d{0,4}1", Gate(4, 7, (), together=2, letters=7)),
         (r"(?<=\d)x(?!\d{4})", Gate(0, 1, ())),
         (r"\s+a", Gate(0, 0, ())),
         (r"(a)\1", Gate(0, 0, ())),
