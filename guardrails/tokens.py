@@ -7,10 +7,8 @@ without the secret can test a guess at the value. An invented or mistyped token 
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
-from base64 import b32encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
@@ -23,6 +21,7 @@ ID_LENGTH: Final = 8
 MAX_ID_LENGTH: Final = 16
 MAX_ENTITY: Final = 64
 
+_ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz234567"
 _BODY: Final = rf"[A-Z][A-Z0-9_]{{0,{MAX_ENTITY - 1}}}_[a-z2-7]{{{ID_LENGTH},{MAX_ID_LENGTH}}}"
 BARE: Final = re.compile(rf"(?<![A-Za-z0-9_]){_BODY}(?![A-Za-z0-9])")
 """A token without its brackets, as it stands where only [A-Za-z0-9_-] may (names of tools, ids)."""
@@ -65,6 +64,16 @@ def entity_of(token: str) -> str:
     return token.strip("<>[]{}").rpartition("_")[0]
 
 
+_PAIRS: Final = [left + right for left in _ALPHABET for right in _ALPHABET]
+"""Two letters for each ten bits."""
+
+
+def _letters(five: bytes) -> str:
+    """Five bytes in eight letters (RFC 4648, 6, in lower case)."""
+    bits = int.from_bytes(five)
+    return _PAIRS[bits >> 30] + _PAIRS[bits >> 20 & 1023] + _PAIRS[bits >> 10 & 1023] + _PAIRS[bits & 1023]
+
+
 class Tokens:
     """Makes the tokens of one tenant."""
 
@@ -80,9 +89,13 @@ class Tokens:
 
         `taken` maps the conversation's tokens to their values; the caller adds the new pair to it.
         """
-        digest = hmac.digest(self._secret, f"{entity}\x00{value}".encode(), hashlib.sha256)
-        letters = b32encode(digest[: MAX_ID_LENGTH * 5 // 8]).decode().lower()
+        digest = hmac.digest(self._secret, f"{entity}\x00{value}".encode(), "sha256")
+        letters = _letters(digest[: ID_LENGTH * 5 // 8])
         opening, closing = self._brackets
+        token = f"{opening}{entity}_{letters}{closing}"
+        if token not in taken and f"{entity}_{letters}" not in taken:
+            return token
+        letters += _letters(digest[ID_LENGTH * 5 // 8 : MAX_ID_LENGTH * 5 // 8])
         for length in range(ID_LENGTH, MAX_ID_LENGTH + 1):
             body = f"{entity}_{letters[:length]}"
             token = f"{opening}{body}{closing}"

@@ -50,8 +50,9 @@ _WITH_DIGITS = re.compile(rb"0(?:(?<=[as]0)|0{%d}|0*[as])" % (LEAST_BARE - 1))
 # Two separators in one word:
 _SEPARATED = re.compile(rb"s[0a]*s")
 _NUMBER = re.compile(rb"0(?:[-. ]*0){%d,}[-. ]*" % (LEAST_DIGITS - 1))
-# As all its letters may be lower case, an IBAN is no run of a small alphabet, but it begins like this and ends soon.
-_IBAN = regex.compile(r"(?i)[A-Z]{2}[0-9]{2}")
+# An IBAN is no run of a small alphabet, as all its letters may be lower case, but it begins like this and ends soon:
+# two letters, two digits (which are looked for first), and eight letters or digits more.
+_IBAN = re.compile(rb"00(?<=[a-z][a-z]00)(?:[ -]?[a-z0]{4}){2}")
 _IBAN_BEGINS = regex.compile(r"(?i)(?<![A-Z0-9])[A-Z]{2}[0-9]{2}(?:[ -]?[A-Z0-9]{4}){2}")
 _LONGEST_IBAN = 43
 
@@ -105,10 +106,10 @@ def _numbers(shadow: bytes) -> Iterator[tuple[int, int]]:
         done = match.end()
 
 
-def _ibans(text: str, within: Islands) -> Iterator[tuple[int, int]]:
+def _ibans(text: str, shadow: bytes) -> Iterator[tuple[int, int]]:
     start = end = -1
-    for match in _IBAN.finditer(within.contents.text):
-        begin = within.place(match.start())
+    for match in _IBAN.finditer(shadow):
+        begin = match.start() - 2
         if _IBAN_BEGINS.match(text, begin) is None:
             continue
         if begin >= end:
@@ -150,5 +151,5 @@ class Text(Contents):
     def ibans(self) -> Islands:
         """What stands where an IBAN may begin, as long as one can be."""
         if self._ibans is None:
-            self._ibans = Islands(self.text, _ibans(self.text, self.words))
+            self._ibans = Islands(self.text, _ibans(self.text, self.shadow))
         return self._ibans

@@ -44,32 +44,37 @@ def finder() -> Callable[[Contents], Iterable[tuple[int, int]]]:
 
     def spans(contents: Contents) -> Iterator[tuple[int, int]]:
         text = contents.text
+        mail: dict[str, bool] = {}
         at = text.find("@")
         while at >= 0:
-            span = _address(text, at, public)
-            if span is not None:
-                yield span
+            domain = _DOMAIN.match(text, at + 1, at + 1 + LONGEST_DOMAIN)
+            if domain is not None:
+                name = domain.group()
+                if name not in mail:
+                    mail[name] = _takes_mail(name.lower(), public)
+                span = _address(text, at, domain.end(), bare="." not in name) if mail[name] else None
+                if span is not None:
+                    yield span
             at = text.find("@", at + 1)
 
     return spans
 
 
-def _address(text: str, at: int, public: frozenset[str]) -> tuple[int, int] | None:
-    domain = _DOMAIN.match(text, at + 1, at + 1 + LONGEST_DOMAIN)
-    if domain is None:
-        return None
-    *labels, last = domain.group().lower().split(".")
-    if not (last in public or last in _INSIDE) if labels else last != "localhost":
-        return None
+def _takes_mail(domain: str, public: frozenset[str]) -> bool:
+    _, dot, last = domain.rpartition(".")
+    return last in public or last in _INSIDE if dot else last == "localhost"
+
+
+def _address(text: str, at: int, end: int, *, bare: bool) -> tuple[int, int] | None:
     local = _LOCAL.match(text, max(at - LONGEST_LOCAL, 0), at)
     if local is None:
         return None
     start = local.start() + len(local.group()) - len(local.group().lstrip("._%+-"))
     if start == at or text[at - 1] == "." or _USER_OF_URL.search(text, max(start - LONGEST_LOCAL, 0), start):
         return None
-    if not labels and (text[start:at].lower() in _ACCOUNTS or _PROMPT.match(text, domain.end())):
+    if bare and (text[start:at].lower() in _ACCOUNTS or _PROMPT.match(text, end)):
         return None
-    return start, domain.end()
+    return start, end
 
 
 @cache

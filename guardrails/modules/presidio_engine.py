@@ -235,6 +235,7 @@ class _Pattern:
         self.score: float = pattern.score
         self._validate: Callable[[str], bool | None] = recognizer.validate_result
         self._invalidate: Callable[[str], bool | None] = recognizer.invalidate_result
+        self._by_domain = type(recognizer).validate_result is EmailRecognizer.validate_result
         self._matches = _finder(recognizer, pattern.regex)
         self.place = place_of(pattern.regex)
         self.gate = Gate(characters=(("@", 1),)) if isinstance(recognizer, EmailRecognizer) else gate(pattern.regex)
@@ -246,15 +247,31 @@ class _Pattern:
         """Its spans in a text, or in the islands of one; places are those of the text."""
         if not self.gate.open(within):
             return
+        validate = self._validate if not self._by_domain else _domains(self._validate)
         for start, end in self._matches(within):
             match = within.text[start:end]
             score = self.score
-            valid = self._validate(match)
+            valid = validate(match)
             if valid is not None:
                 score = 1.0 if valid else 0.0
             if score > 0 and not self._invalidate(match) and match:
                 begin = start if islands is None else islands.place(start)
                 yield begin, begin + end - start, score
+
+
+def _domains(validate: Callable[[str], bool | None]) -> Callable[[str], bool | None]:
+    """Presidio's validation of addresses, which asks for the host of one as if it were a URL: once for each domain."""
+    known: dict[str, bool | None] = {}
+
+    def valid(address: str) -> bool | None:
+        local, _, domain = address.rpartition("@")
+        if "/" in local or "?" in local or "#" in local:
+            return validate(address)  # the host ends there
+        if domain not in known:
+            known[domain] = validate(address)
+        return known[domain]
+
+    return valid
 
 
 def place_of(pattern: str) -> Place | None:
