@@ -13,6 +13,7 @@ import contextlib
 import random
 import secrets
 import statistics
+import string
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -37,7 +38,8 @@ def text(size: int, dice: random.Random) -> str:
     """Prose with an address in every 200 bytes; different each time, so that nothing can be remembered."""
     pieces: list[str] = []
     for number in range(size // EVERY):
-        address = f" u{dice.randrange(10**9)}n{number}@example.com. "
+        name = "".join(dice.choices(string.ascii_lowercase, k=12))
+        address = f" {name[:5]}.{name[5:]}{number % 100}@example.com. "
         words = ""
         while len(words) + len(address) < EVERY:
             words += dice.choice(WORDS) + " "

@@ -51,9 +51,13 @@ _IPV4_GROUPS = re.compile(rb"0\.0{1,3}\.0{1,3}\.0")
 _LABEL = re.compile(
     r"(?<![A-Za-z])(?:tel|fax|whatsapp|signal|sms|mob|ph|dial"
     r"|(?:reach|text|ring) (?:me|us|him|her|them)(?: (?:at|on))?)"
-    r"(?![A-Za-z])[^\w+(\n]{1,6}(?=[+(\d])",
+    r"(?![A-Za-z])[^\w+(\n]{1,6}\Z",
     re.IGNORECASE,
 )
+LONGEST_LABEL = 24
+"""Characters a label may have, with what stands between it and its number."""
+# Where in a text's shadow a number may begin that has a label; labels are looked for only before those.
+_LABELLED = re.compile(rb"[+(0](?<=[^a-z0_+(\n][+(0])")
 _PART = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _IPV4 = re.compile(rf"(?<![\w.+-])(?<![^/]/){_PART}(?:\.{_PART}){{3}}(?![\w-]|\.\w)", re.ASCII)
 _IPV6 = re.compile(
@@ -66,7 +70,6 @@ _CALLED_VERSION = re.compile(
     re.IGNORECASE,
 )
 _CALLED_OID = re.compile(r"(?<![A-Za-z])oids?(?![A-Za-z])", re.IGNORECASE)
-_LABEL_WORDS = ("tel", "fax", "whatsapp", "signal", "sms", "mob", "ph", "dial", "reach ", "text ", "ring ")
 
 Spans: TypeAlias = Iterable[tuple[int, int]]
 
@@ -133,12 +136,16 @@ class _Phones:
         for match in _NATIONAL.finditer(text) if _NATIONAL_GROUPS.search(contents.shadow) else ():
             if self._american.spans(match.group(), contents.shadow[match.start() : match.end()]):
                 yield match.span()
-        if any(word in contents.lower for word in _LABEL_WORDS):
-            yield from self._after_labels(contents)
+        yield from self._after_labels(contents)
 
     def _after_labels(self, contents: Contents) -> Iterator[tuple[int, int]]:
-        for label in _LABEL.finditer(contents.text):
-            at = label.end()
+        text, shadow = contents.text, contents.shadow
+        for number in _LABELLED.finditer(shadow):
+            at = number.start()
+            if shadow.count(b"0", at, at + LONGEST_PHONE) < FEWEST_DIGITS_OF_A_PHONE:
+                continue
+            if _LABEL.search(text, max(at - LONGEST_LABEL, 0), at) is None:
+                continue
             for start, end in self._labelled.spans(*_piece(contents, at)):
                 if start <= 1:
                     yield at + start, at + end
