@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeAlias
 from guardrails import operators
 from guardrails.findings import Finding, resolve
 from guardrails.restore import Restorer
-from guardrails.tokens import Tokens, grammar
+from guardrails.tokens import REMEMBERED, Tokens, grammar
 from guardrails.vault import Restorable
 from policies.model import EntityRule, Policy
 
@@ -79,6 +79,7 @@ class Masker:
         """`tenant_secret` keys the tokens, `audit_secret` the fingerprints; they must differ."""
         self._policy = policy
         self._rules: dict[str, EntityRule] = {}
+        self._fingerprints: dict[tuple[str, str], str] = {}
         self._secret = tenant_secret
         self._audit_secret = audit_secret
         self._tokens = Tokens(tenant_secret, policy.tokens.style)
@@ -189,7 +190,14 @@ class Masker:
         return token
 
     def _applied(self, finding: Finding, value: str, action: Action) -> Applied:
-        return Applied(finding.entity, finding.module, action, fingerprint(self._audit_secret, finding.entity, value))
+        key = (finding.entity, value)
+        mark = self._fingerprints.get(key)
+        if mark is None:
+            mark = fingerprint(self._audit_secret, finding.entity, value)
+            if len(self._fingerprints) >= REMEMBERED:
+                self._fingerprints.clear()
+            self._fingerprints[key] = mark
+        return Applied(finding.entity, finding.module, action, mark)
 
     def _outcome(self, text: str, pieces: list[str], done: int, applied: list[Applied]) -> Outcome:
         new = "".join((*pieces, text[done:])) if pieces else text

@@ -22,7 +22,8 @@ MAX_VALUES: Final = 200_000
 
 # In text that is known to be valid JSON this finds exactly its strings, each with the colon that makes it a key.
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"([ \t\r\n]*:)?', re.DOTALL)
-_LONG_INTEGER: Final = re.compile(rb"[0-9]{19}")
+_DIGITS: Final = bytes(48 if 48 <= code < 58 else 32 for code in range(256))
+_LONG_INTEGER: Final = b"0" * 19
 _NUMBER: Final = re.compile(rb"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _MAX_INTEGER: Final = 2**64 - 1
 _MIN_INTEGER: Final = -(2**63)
@@ -51,7 +52,7 @@ def decode(data: str | bytes, *, depth: int = DEFAULT_DEPTH, limit: int | None =
     if orjson.dumps(value) != data:
         if keys != sum(1 for key in _STRING.findall(data) if key):
             raise FrameError("The message repeats a key within an object.")
-        if _LONG_INTEGER.search(data):
+        if _LONG_INTEGER in data.translate(_DIGITS):
             _check_integers(data)
     return value
 
