@@ -79,7 +79,7 @@ class Masker:
         """`tenant_secret` keys the tokens, `audit_secret` the fingerprints; they must differ."""
         self._policy = policy
         self._rules: dict[str, EntityRule] = {}
-        self._fingerprints: dict[tuple[str, str], str] = {}
+        self._seen: dict[tuple[str, str, str, str], Applied] = {}
         self._secret = tenant_secret
         self._audit_secret = audit_secret
         self._tokens = Tokens(tenant_secret, policy.tokens.style)
@@ -190,14 +190,15 @@ class Masker:
         return token
 
     def _applied(self, finding: Finding, value: str, action: Action) -> Applied:
-        key = (finding.entity, value)
-        mark = self._fingerprints.get(key)
-        if mark is None:
+        key = (finding.entity, finding.module, action, value)
+        applied = self._seen.get(key)
+        if applied is None:
             mark = fingerprint(self._audit_secret, finding.entity, value)
-            if len(self._fingerprints) >= REMEMBERED:
-                self._fingerprints.clear()
-            self._fingerprints[key] = mark
-        return Applied(finding.entity, finding.module, action, mark)
+            applied = Applied(finding.entity, finding.module, action, mark)
+            if len(self._seen) >= REMEMBERED:
+                self._seen.clear()
+            self._seen[key] = applied
+        return applied
 
     def _outcome(self, text: str, pieces: list[str], done: int, applied: list[Applied]) -> Outcome:
         new = "".join((*pieces, text[done:])) if pieces else text

@@ -20,8 +20,8 @@ ID_LENGTH: Final = 8
 """40 bits. Two values that meet in one conversation get longer ids, so that no two ever share a token."""
 MAX_ID_LENGTH: Final = 16
 MAX_ENTITY: Final = 64
-REMEMBERED: Final = 2_000
-"""Values of a connection whose MAC is kept for their next turn, in the memory of this process only."""
+REMEMBERED: Final = 20_000
+"""Values of a connection whose tokens and fingerprints are kept for its next turn: an agent sends all of it again."""
 
 _ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz234567"
 _BODY: Final = rf"[A-Z][A-Z0-9_]{{0,{MAX_ENTITY - 1}}}_[a-z2-7]{{{ID_LENGTH},{MAX_ID_LENGTH}}}"
@@ -79,12 +79,12 @@ def _letters(five: bytes) -> str:
 class Tokens:
     """Makes the tokens of one tenant."""
 
-    __slots__ = ("_brackets", "_digests", "_secret")
+    __slots__ = ("_brackets", "_first", "_secret")
 
     def __init__(self, secret: bytes, style: Style) -> None:
         """`secret` is the tenant's own; whoever knows it can test guesses at masked values."""
         self._secret = secret
-        self._digests: dict[tuple[str, str], bytes] = {}
+        self._first: dict[tuple[str, str], str] = {}
         self._brackets = _BRACKETS[style]
 
     def make(self, entity: str, value: str, taken: Mapping[str, str]) -> str:
@@ -92,13 +92,18 @@ class Tokens:
 
         `taken` maps the conversation's tokens to their values; the caller adds the new pair to it.
         """
-        digest = self._digest(entity, value)
-        letters = _letters(digest[: ID_LENGTH * 5 // 8])
+        first = self._first.get((entity, value))
+        if first is None:
+            first = f"{entity}_{_letters(self._digest(entity, value)[: ID_LENGTH * 5 // 8])}"
+            if len(self._first) >= REMEMBERED:
+                self._first.clear()
+            self._first[entity, value] = first
         opening, closing = self._brackets
-        token = f"{opening}{entity}_{letters}{closing}"
-        if token not in taken and f"{entity}_{letters}" not in taken:
+        token = f"{opening}{first}{closing}"
+        if token not in taken and first not in taken:
             return token
-        letters += _letters(digest[ID_LENGTH * 5 // 8 : MAX_ID_LENGTH * 5 // 8])
+        digest = self._digest(entity, value)
+        letters = _letters(digest[: ID_LENGTH * 5 // 8]) + _letters(digest[ID_LENGTH * 5 // 8 : MAX_ID_LENGTH * 5 // 8])
         for length in range(ID_LENGTH, MAX_ID_LENGTH + 1):
             body = f"{entity}_{letters[:length]}"
             token = f"{opening}{body}{closing}"
@@ -108,11 +113,4 @@ class Tokens:
         raise AssertionError("80 bits of HMAC met twice in one conversation")
 
     def _digest(self, entity: str, value: str) -> bytes:
-        """The MAC of a value; an agent sends the same values with every turn."""
-        known = self._digests.get((entity, value))
-        if known is None:
-            known = hmac.digest(self._secret, f"{entity}\x00{value}".encode(), "sha256")
-            if len(self._digests) >= REMEMBERED:
-                self._digests.clear()
-            self._digests[entity, value] = known
-        return known
+        return hmac.digest(self._secret, f"{entity}\x00{value}".encode(), "sha256")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from typing import Final
 
 from gateway.audit.record import Found
@@ -44,7 +44,8 @@ def mask_turn(setup: Setup, turn: Turn) -> Restorable:
     if turn.findings is None or inherited is None:
         raise AssertionError("a turn is masked only when it is ready")
     own: dict[str, str] = {}
-    values = ChainMap(own, inherited.values)  # type: ignore[arg-type]  # only the first is written to
+    # Only the first of the two is written to; most conversations send everything again and inherit nothing.
+    values = ChainMap(own, inherited.values) if inherited else own  # type: ignore[arg-type]
     outcomes = dict(_outcomes(setup, turn.texts, turn.findings, values))
     keep_content = policy.audit.content == "masked"
     for text in turn.texts:
@@ -66,7 +67,7 @@ def mask_turn(setup: Setup, turn: Turn) -> Restorable:
 
 
 def _outcomes(
-    setup: Setup, texts: Sequence[Text], findings: Findings, values: ChainMap[str, str]
+    setup: Setup, texts: Sequence[Text], findings: Findings, values: MutableMapping[str, str]
 ) -> Iterator[tuple[int, Outcome]]:
     for text, found in zip(texts, findings, strict=True):
         yield id(text), setup.masker.input(text.text, found, values, bare=text.kind in BARE)
