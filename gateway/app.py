@@ -6,7 +6,6 @@ import gc
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -17,15 +16,12 @@ from starlette.types import Receive, Scope, Send
 from gateway.audit.sinks import FileSink
 from gateway.auth import UNAUTHORIZED, authenticate
 from gateway.config import Settings
-from gateway.connection import Gateway, serve_socket
-from gateway.session.refusals import STATUS, error_body
+from gateway.connection import serve_socket
+from gateway.conversation import Gateway
+from gateway.posting import serve_post
+from gateway.session.refusals import error_body
 from guardrails.pool import DetectionPool
 from guardrails.vault import MemoryVault
-
-_WEBSOCKET_ONLY: Final = (
-    "This gateway serves the Responses API in WebSocket mode only: connect to this path with a WebSocket. "
-    "Nothing was sent to the provider. A client that falls back to HTTP after a failure has to be started again."
-)
 
 
 def create_app(settings: Settings, *, workers: int = 2) -> Starlette:
@@ -54,6 +50,7 @@ def create_app(settings: Settings, *, workers: int = 2) -> Starlette:
         try:
             yield
         finally:
+            await gateway.http.close()
             await gateway.pool.close()
             gateway.sink.close()
 
@@ -92,10 +89,8 @@ class _Paths:
         self._gateway = gateway
 
     async def post_response(self, request: Request) -> Response:
-        """Refuse: a client that leaves the WebSocket must not find an unguarded way."""
-        if authenticate(self._gateway.settings, request.headers.raw) is None:
-            return _unauthorized()
-        return JSONResponse(error_body(_WEBSOCKET_ONLY, "invalid_prompt"), STATUS)
+        """Answer one request, whole or as a stream."""
+        return await serve_post(self._gateway, request)
 
     async def models(self, request: Request) -> Response:
         """The models this key may use."""

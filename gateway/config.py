@@ -197,8 +197,8 @@ def _deployments(file: ConfigFile) -> Iterator[_Complaint]:
                 yield where, "auth: key needs api_key_env"
             if deployment.auth != "key" and deployment.api_key_env is not None:
                 yield (*where, "api_key_env"), f"auth: {deployment.auth} sends no key of the gateway: remove this one"
-            if deployment.ca_file is not None and not deployment.url.lower().startswith("wss:"):
-                yield (*where, "ca_file"), "only a wss:// URL has a certificate to check"
+            if deployment.ca_file is not None and not deployment.url.lower().startswith(("wss:", "https:")):
+                yield (*where, "ca_file"), "only a wss:// or https:// URL has a certificate to check"
 
 
 def _files(file: ConfigFile) -> Iterator[_Complaint]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
@@ -24,6 +24,9 @@ def _in_config_folder(path: Path, info: ValidationInfo) -> Path:
     return (base if isinstance(base, Path) else Path.cwd()) / path.expanduser()
 
 
+_SCHEMES: Final = ("ws", "wss", "http", "https")
+
+
 def _check_origin(origin: str) -> str:
     if not re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]+", origin):
         raise ValueError("must be an origin such as https://app.example.com, with no path and no wildcard")
@@ -36,10 +39,11 @@ def _check_url(url: str) -> str:
         usable = bool(parts.hostname) and parts.port != 0
     except ValueError:
         parts, usable = urlsplit(""), False
-    if parts.scheme in ("http", "https"):
-        raise ValueError("HTTP-backed deployments are not available in this version: use a ws:// or wss:// URL")
-    if not usable or parts.scheme not in ("ws", "wss") or not url.isascii() or not url.isprintable() or " " in url:
+    usable = usable and parts.scheme in _SCHEMES and url.isascii() and url.isprintable() and " " not in url
+    if not usable:
         raise ValueError("must be a URL such as wss://api.openai.com/v1/responses")
+    if parts.scheme.startswith("http") and not parts.path.rstrip("/").endswith("/responses"):
+        raise ValueError("must be where responses are created, such as https://api.openai.com/v1/responses")
     if "@" in parts.netloc or parts.fragment:
         raise ValueError("must have neither a user nor a fragment; a key belongs into api_key_env")
     return url
@@ -117,7 +121,7 @@ class Deployment(FileModel):
     name: Id
     """What the audit calls it."""
     url: Url
-    """Its WebSocket endpoint."""
+    """Where its responses are created: ws:// or wss:// for its WebSocket mode, http:// or https:// without one."""
     model: Name
     """The provider's name for the model; without it, the same as here."""
     auth: Literal["key", "forward", "none"] = "key"

@@ -40,13 +40,23 @@ class StandIn:
         seed: of those random sizes.
         log: a file that gets one JSON line for everything received.
         key: the API key to demand; with None any caller is served.
+        streams: whether it streams over HTTP when it is asked to; some providers answer whole all the same.
 
     """
 
-    def __init__(self, *, chunk: Chunk = 5, seed: int = 1, log: Path | None = None, key: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        chunk: Chunk = 5,
+        seed: int = 1,
+        log: Path | None = None,
+        key: str | None = None,
+        streams: bool = True,
+    ) -> None:
         self.seen = Log(log)
         self.chunks = Chunks(chunk, seed=seed)
         self._key = key
+        self._streams = streams
         self._memory = Memory()
         self._numbers = itertools.count(1)
         self.app = Starlette(
@@ -108,7 +118,7 @@ class StandIn:
         if problem is not None or known is None:
             return _json({"error": problem["error"] if problem else None}, status=400)
         turn = Turn(frame, plan(frame, known), self.chunks)
-        if frame.get("stream") is True:
+        if frame.get("stream") is True and self._streams:
             return StreamingResponse(self._stream(turn, known), media_type="text/event-stream")
         last = [event for event in turn.events() if isinstance(event, dict)][-1]
         self.remember(turn, known, connection=number)

@@ -103,7 +103,7 @@ async def dial(endpoint: Endpoint, headers: Mapping[str, str]) -> Upstream:
     if not all(value.isascii() and value.isprintable() for value in headers.values()):
         # Not every version of the library refuses a line end, which would begin another header.
         raise UpstreamError("A header for the provider holds what a header cannot carry.")
-    secure = _tls(endpoint) if endpoint.url.startswith("wss:") else None
+    secure = tls(endpoint) if endpoint.url.startswith("wss:") else None
     try:
         socket = await _Connect(
             endpoint.url,
@@ -128,7 +128,13 @@ async def dial(endpoint: Endpoint, headers: Mapping[str, str]) -> Upstream:
     return Upstream(socket)
 
 
-def _tls(endpoint: Endpoint) -> ssl.SSLContext:
+def tls(endpoint: Endpoint) -> ssl.SSLContext:
+    """What a provider's certificate is checked with.
+
+    Raises:
+        UpstreamError: the file of certificate authorities cannot be read.
+
+    """
     try:
         return ssl.create_default_context(cafile=endpoint.ca_file)
     except OSError:

@@ -1,4 +1,4 @@
-"""A whole output item as the sequence of events that would have brought it.
+"""A whole output item, or a whole response, as the sequence of events that would have brought it.
 
 Every client accepts this shape (added, the text in one piece, done), and some accept nothing less: Codex reads only
 `output_item.done`, the AI SDK only deltas.
@@ -32,6 +32,7 @@ _PARTS: Final[dict[str, _Source]] = {
     "refusal": _Source("response.refusal", "refusal"),
     "reasoning_text": _Source("response.reasoning_text", "text"),
 }
+_ENDINGS: Final = frozenset({"completed", "incomplete", "failed"})
 _EMPTIED: Final = ("content", "summary")
 _NEVER_IN_PROGRESS: Final = frozenset({"apply_patch_call_output", "program_output"})
 """Items that are what became of a call: they have no status before they are complete."""
@@ -61,6 +62,20 @@ def item_events(item: Item, output_index: int) -> Iterator[Item]:
     yield from _commands(item, at)
     yield from _printed(item, at)
     yield {"type": "response.output_item.done", "output_index": output_index, "item": item}
+
+
+def response_events(response: Item) -> Iterator[Item]:
+    """The events of a whole response, in order and numbered, without `stream_id`; the last one carries it."""
+    status = response.get("status")
+    ending = status if isinstance(status, str) and status in _ENDINGS else "completed"
+    output = response.get("output")
+    items = [item for item in output if isinstance(item, dict)] if isinstance(output, list) else []
+    begun: Item = {**response, "status": "in_progress", "output": [], "usage": None}
+    first: list[Item] = [{"type": f"response.{kind}", "response": begun} for kind in ("created", "in_progress")]
+    between = (event for index, item in enumerate(items) for event in item_events(item, index))
+    last: Item = {"type": f"response.{ending}", "response": response}
+    for number, event in enumerate((*first, *between, last)):
+        yield {**event, "sequence_number": number}
 
 
 def emptied(item: Item) -> Item:

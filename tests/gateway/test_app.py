@@ -28,19 +28,6 @@ def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
 Script = Callable[[Gateway, Provider], Awaitable[None]]
 
 
-def test_posting_a_response_is_refused_in_the_form_after_which_clients_stay(tmp_path: Path) -> None:
-    async def script(gateway: Gateway, provider: Provider) -> None:
-        status, headers, body = await gateway.http("POST", "/v1/responses", headers=AUTHORIZED, body=BODY)
-        assert (status, headers["content-type"]) == (400, "application/json")
-        error = json.loads(body)["error"]
-        assert error["code"] == "invalid_prompt"
-        assert "WebSocket" in error["message"]
-        assert b"ada" not in body
-        assert not provider.handshakes
-
-    play(tmp_path, script)
-
-
 def test_who_is_not_let_in_gets_one_constant_answer_on_every_path(tmp_path: Path) -> None:
     async def script(gateway: Gateway, provider: Provider) -> None:
         answers = [

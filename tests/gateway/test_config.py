@@ -194,8 +194,8 @@ limits: {message_bytes: 8Mib!, json_depth: 1000, connections: true, idle: 0, lan
         "gateway.yaml:6: keys[2].accept: must be 'any'",
         "gateway.yaml:6: keys[2].models: must be a list",
         "gateway.yaml:7: on_model_mismatch: must be 'overwrite' or 'reject'",
-        "gateway.yaml:9: models.m.deployments[0].url: HTTP-backed deployments are not available in this version: use a"
-        " ws:// or wss:// URL",
+        "gateway.yaml:9: models.m.deployments[0].url: must be where responses are created, such as"
+        " https://api.openai.com/v1/responses",
         "gateway.yaml:9: models.m.deployments[0].auth: must be 'key', 'forward' or 'none'",
         "gateway.yaml:9: models.m.deployments[0].weight: must be greater than or equal to 1",
         "gateway.yaml:9: models.m.deployments[1].name: required key is missing",
@@ -249,7 +249,7 @@ policies: [policies, gone]
         "gateway.yaml:5: keys[3].policy: no such file",
         "gateway.yaml:6: on_model_missmatch: unknown key; did you mean 'on_model_mismatch'?",
         "gateway.yaml:10: models.m.deployments[0]: auth: key needs api_key_env",
-        "gateway.yaml:10: models.m.deployments[0].ca_file: only a wss:// URL has a certificate to check",
+        "gateway.yaml:10: models.m.deployments[0].ca_file: only a wss:// or https:// URL has a certificate to check",
         "gateway.yaml:11: models.m.deployments[1].name: another deployment of this model has this name",
         "gateway.yaml:11: models.m.deployments[1].api_key_env: auth: none sends no key of the gateway: remove this one",
         "gateway.yaml:11: models.m.deployments[1].ca_file: no such file",
@@ -288,8 +288,8 @@ def test_a_mistake_alone_is_told_alone(write: Write, text: str, problem: str | N
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("http://example.com/", "HTTP-backed deployments are not available in this version"),
-        ("HTTPS://example.com/", "HTTP-backed deployments are not available in this version"),
+        ("http://example.com/", "must be where responses are created"),
+        ("HTTPS://example.com/", "must be where responses are created"),
         ("ftp://example.com/", "must be a URL"),
         ("wss://", "must be a URL"),
         ("wss:example.com", "must be a URL"),
@@ -480,7 +480,7 @@ def test_each_key_made_without_a_file_is_another_and_long() -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"upstream_url": "https://api.openai.com/v1"}, "--upstream: HTTP-backed deployments are not available"),
+        ({"upstream_url": "https://api.openai.com/v1"}, "--upstream: must be where responses are created"),
         ({"upstream_url": "nowhere"}, "--upstream: must be a URL"),
         ({"model": ""}, "--model: must not be empty"),
         ({"port": 70000}, "--port: must be less than or equal to 65535"),

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 import pytest
 
-from gateway.connection import _CachedDetection
+from gateway.conversation import CachedDetection
 from guardrails.cache import FindingsCache
 from guardrails.errors import DetectionError, DetectionTimeout
 from guardrails.findings import Finding
@@ -43,12 +43,12 @@ class Pool:
         return detector(of).detect(texts)
 
 
-def run(script: Callable[[Pool, Callable[..., _CachedDetection]], Awaitable[None]]) -> None:
+def run(script: Callable[[Pool, Callable[..., CachedDetection]], Awaitable[None]]) -> None:
     async def main() -> None:
         pool = Pool()
         shared: Any = SimpleNamespace(pool=pool, cache=FindingsCache(), asking=WeakValueDictionary())
         async with asyncio.timeout(5):
-            await script(pool, lambda tenant="team-a", of=RESTORE: _CachedDetection(shared, of, tenant))
+            await script(pool, lambda tenant="team-a", of=RESTORE: CachedDetection(shared, of, tenant))
 
     asyncio.run(main())
 
@@ -64,7 +64,7 @@ def entities(found: Sequence[Sequence[Finding]] | None) -> list[list[str]]:
 
 
 def test_only_what_is_new_is_examined_and_the_answers_keep_their_order() -> None:
-    async def script(pool: Pool, made: Callable[..., _CachedDetection]) -> None:
+    async def script(pool: Pool, made: Callable[..., CachedDetection]) -> None:
         detection = made()
         assert entities(detection.inline(["a", f"to {EMAIL}"])) == [[], ["EMAIL_ADDRESS"]]
         assert entities(detection.inline(["b", f"to {EMAIL}", "a", "c"])) == [[], ["EMAIL_ADDRESS"], [], []]
@@ -75,7 +75,7 @@ def test_only_what_is_new_is_examined_and_the_answers_keep_their_order() -> None
 
 
 def test_another_tenant_and_another_policy_have_answers_of_their_own() -> None:
-    async def script(pool: Pool, made: Callable[..., _CachedDetection]) -> None:
+    async def script(pool: Pool, made: Callable[..., CachedDetection]) -> None:
         for detection in (made(), made("team-b"), made(of=QUICK)):
             detection.inline(["a"])
         assert pool.asked == [["a"]] * 3
@@ -84,7 +84,7 @@ def test_another_tenant_and_another_policy_have_answers_of_their_own() -> None:
 
 
 def test_what_is_dear_is_examined_elsewhere_once() -> None:
-    async def script(pool: Pool, made: Callable[..., _CachedDetection]) -> None:
+    async def script(pool: Pool, made: Callable[..., CachedDetection]) -> None:
         detection, pool.cheap = made(), False
         pool.answers.set()
         assert detection.inline(["a", EMAIL]) is None
@@ -97,7 +97,7 @@ def test_what_is_dear_is_examined_elsewhere_once() -> None:
 
 
 def test_a_tenant_asks_one_question_at_a_time_and_no_other_waits_for_it() -> None:
-    async def script(pool: Pool, made: Callable[..., _CachedDetection]) -> None:
+    async def script(pool: Pool, made: Callable[..., CachedDetection]) -> None:
         async with asyncio.TaskGroup() as tasks:
             for number in range(3):
                 tasks.create_task(made().detect([f"a{number}"]))
@@ -111,7 +111,7 @@ def test_a_tenant_asks_one_question_at_a_time_and_no_other_waits_for_it() -> Non
 
 
 def test_who_waits_longer_than_the_budget_is_refused() -> None:
-    async def script(pool: Pool, made: Callable[..., _CachedDetection]) -> None:
+    async def script(pool: Pool, made: Callable[..., CachedDetection]) -> None:
         first = asyncio.ensure_future(made(of=QUICK).detect(["a"]))
         await settled()
         with pytest.raises(DetectionTimeout):
@@ -126,7 +126,7 @@ def test_who_waits_longer_than_the_budget_is_refused() -> None:
 
 @pytest.mark.parametrize("how", ["fails", "is given up"])
 def test_a_question_that_ends_badly_makes_room_for_the_next(how: str) -> None:
-    async def script(pool: Pool, made: Callable[..., _CachedDetection]) -> None:
+    async def script(pool: Pool, made: Callable[..., CachedDetection]) -> None:
         first = asyncio.ensure_future(made().detect(["a"]))
         await settled()
         if how == "fails":
@@ -144,7 +144,7 @@ def test_a_question_that_ends_badly_makes_room_for_the_next(how: str) -> None:
 
 
 def test_who_gives_up_waiting_leaves_the_turn_to_the_next() -> None:
-    async def script(pool: Pool, made: Callable[..., _CachedDetection]) -> None:
+    async def script(pool: Pool, made: Callable[..., CachedDetection]) -> None:
         asked = [asyncio.ensure_future(made().detect([f"a{number}"])) for number in range(3)]
         await settled()
         asked[1].cancel()

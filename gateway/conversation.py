@@ -1,0 +1,289 @@
+"""What a caller's request or connection is made of: who calls, what may be asked, and everything a session needs.
+
+A WebSocket connection (connection.py) and a POST (posting.py) are two ways to talk to the same session, over the same
+policy, vault, audit and providers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import secrets
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, TypeAlias
+from urllib.parse import parse_qs
+from weakref import WeakValueDictionary
+
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+from starlette.types import Scope
+
+from gateway import headers
+from gateway.audit.record import Who
+from gateway.audit.sinks import FileSink
+from gateway.auth import UNAUTHORIZED, Caller, authenticate, origin_allowed, tenant_secret
+from gateway.config import Deployment, Settings
+from gateway.errors import UpstreamError
+from gateway.runner import Dialled, Surroundings
+from gateway.session.session import Session
+from gateway.session.states import Bounds, Setup
+from gateway.upstream.http import HttpClients, HttpUpstream
+from gateway.upstream.websocket import Endpoint, Upstream, dial
+from guardrails.cache import FindingsCache
+from guardrails.errors import DetectionTimeout, GuardrailError
+from guardrails.findings import Finding
+from guardrails.pool import DetectionPool
+from guardrails.redact import Masker
+from guardrails.vault import EMPTY, Vault
+from policies.model import Policy
+
+_log: Final = logging.getLogger(__name__)
+
+RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
+_Findings: TypeAlias = Sequence[Sequence[Finding]]
+
+
+@dataclass(slots=True)
+class Gateway:
+    """What all connections share."""
+
+    settings: Settings
+    pool: DetectionPool
+    vault: Vault
+    sink: FileSink
+    cache: FindingsCache = field(default_factory=FindingsCache)
+    open: Counter[str] = field(default_factory=Counter)
+    asking: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    http: HttpClients = field(default_factory=HttpClients)
+    turns: MovingWindowRateLimiter = field(default_factory=lambda: MovingWindowRateLimiter(MemoryStorage()))
+
+
+class Denied(Exception):  # an answer, not a mistake
+    """The handshake is answered with an HTTP status; the text is constant."""
+
+    def __init__(self, status: int, message: str, code: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class _Seen(NamedTuple):
+    """What is known of some texts: their keys in the cache, what that holds, and the texts it does not know."""
+
+    keys: list[bytes]
+    found: list[tuple[Finding, ...] | None]
+    unseen: list[str]
+
+
+class CachedDetection:
+    """Detection under one policy, for one tenant: a text that was seen before costs a hash."""
+
+    def __init__(self, gateway: Gateway, policy: Policy, tenant: str) -> None:
+        self._pool = gateway.pool
+        self._cache = gateway.cache
+        self._policy = policy
+        self._tenant = tenant
+        self._lock = gateway.asking.setdefault(tenant, asyncio.Lock())
+
+    def inline(self, texts: Sequence[str]) -> _Findings | None:
+        """See `gateway.runner.Detection`."""
+        seen = self._seen(texts)
+        fresh = self._pool.inline(self._policy, seen.unseen) if seen.unseen else []
+        return None if fresh is None else self._merge(seen, fresh)
+
+    async def detect(self, texts: Sequence[str]) -> _Findings:
+        """See `gateway.runner.Detection`."""
+        seen = self._seen(texts)
+        fresh = await self._in_turn(seen.unseen) if seen.unseen else []
+        return self._merge(seen, fresh)
+
+    def _seen(self, texts: Sequence[str]) -> _Seen:
+        keys = [self._cache.key(self._policy.digest, self._tenant, text) for text in texts]
+        found = [self._cache.get(key) for key in keys]
+        return _Seen(keys, found, [text for text, known in zip(texts, found, strict=True) if known is None])
+
+    async def _in_turn(self, texts: Sequence[str]) -> _Findings:
+        """Ask the pool, one question of a tenant at a time: whoever floods it waits for himself."""
+        try:
+            async with asyncio.timeout(self._policy.detect.budget):
+                await self._lock.acquire()
+        except TimeoutError:
+            waited = True
+        else:
+            waited = False
+        if waited:
+            raise DetectionTimeout("too much of this key waits to be examined")
+        try:
+            return await self._pool.detect(self._policy, texts)
+        finally:
+            self._lock.release()
+
+    def _merge(self, seen: _Seen, fresh: _Findings) -> _Findings:
+        new = iter(fresh)
+        merged: list[Sequence[Finding]] = []
+        for key, known in zip(seen.keys, seen.found, strict=True):
+            if known is None:
+                known = tuple(next(new))
+                self._cache.put(key, known)
+            merged.append(known)
+        return merged
+
+
+def admit(gateway: Gateway, scope: Scope) -> tuple[Caller, str | None]:
+    """Who calls, and the model of `?model=`.
+
+    Raises:
+        Denied: not this caller, not from there, not that model, or not so many.
+
+    """
+    settings, raw = gateway.settings, scope["headers"]
+    caller = authenticate(settings, raw)
+    if caller is None:
+        raise Denied(401, UNAUTHORIZED, "invalid_api_key")
+    if not origin_allowed(settings, dict(raw)):
+        raise Denied(403, "This origin is not allowed.", "origin_not_allowed")
+    key = caller.key.key
+    own = key.limits.connections
+    if gateway.open[""] >= settings.config.limits.connections or (own is not None and gateway.open[key.id] >= own):
+        raise Denied(429, "Too many connections.", "rate_limit_exceeded")
+    named = set(parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True).get("model", []))
+    if not named:
+        return caller, None
+    model = named.pop()
+    if named or model not in key.models:
+        raise Denied(400, "This key may not use the model that was asked for.", "model_not_found")
+    return caller, model
+
+
+class Conversation:
+    """What one connection or one request is made of, put together."""
+
+    def __init__(self, gateway: Gateway, caller: Caller, raw: RawHeaders) -> None:
+        self._gateway: Final = gateway
+        self._caller: Final = caller
+        self._raw: Final = raw
+        self._config: Final = gateway.settings.config
+        self._policy: Final = caller.key.policy
+        audit = tenant_secret(gateway.settings.audit_secret, caller.tenant)
+        self._masker: Final = Masker(self._policy, tenant_secret=caller.secret, audit_secret=audit)
+        self._detection: Final = CachedDetection(gateway, self._policy, caller.tenant)
+
+    def session(self, model: str | None) -> Session:
+        """A session for this caller; `model` is what `?model=` asked for."""
+        return Session(self._setup(), model=model)
+
+    def around(self) -> Surroundings:
+        """What the session's effects are performed with."""
+        gateway = self._gateway
+        return Surroundings(
+            self._redial,
+            self._detection,
+            gateway.vault,
+            gateway.sink,
+            self._caller.tenant,
+            self._config.limits.idle,
+        )
+
+    def _setup(self) -> Setup:
+        limits = self._config.limits
+        bounds = Bounds(
+            message_bytes=limits.message_bytes,
+            json_depth=limits.json_depth,
+            lanes=limits.lanes,
+            responses=limits.responses,
+            response=limits.response,
+        )
+        who = Who(secrets.token_hex(6), self._caller.tenant, self._policy.name, self._policy.digest)
+        return Setup(
+            self._policy,
+            self._masker,
+            who,
+            self._caller.key.key.models,
+            self._config.on_model_mismatch,
+            bounds,
+            self._admit_turn(),
+        )
+
+    def _admit_turn(self) -> Callable[[], bool]:
+        """Whether one more turn may begin, as the key's limit says."""
+        limit = self._caller.key.key.limits.turns_per_minute
+        if limit is None:
+            return lambda: True
+        item = RateLimitItemPerMinute(limit)
+        return lambda: self._gateway.turns.hit(item, self._caller.tenant)
+
+    async def _redial(self, model: str) -> Dialled:
+        return (await self.dial(model))[1]
+
+    async def dial(self, model: str) -> tuple[Mapping[str, str], Dialled]:
+        """Connect to one of a model's deployments, by weight. Gives the headers of its answer, too.
+
+        Raises:
+            UpstreamError: it cannot be reached.
+
+        """
+        deployments = self._config.models[model].deployments
+        chosen = random.choices(deployments, [one.weight for one in deployments])[0]
+        endpoint = Endpoint(chosen.url, self._config.limits.upstream_message_bytes, chosen.ca_file)
+        up = await self._upward(chosen)
+        try:
+            upstream: Upstream | HttpUpstream
+            if chosen.url.lower().startswith("http"):
+                upstream = HttpUpstream(self._gateway.http.of(endpoint), endpoint, up)
+            else:
+                upstream = await dial(endpoint, up)
+        except UpstreamError as exc:
+            _log.warning("deployment %s, dialled for key %s: %s", chosen.name, self._caller.key.key.id, exc)
+            raise
+        return upstream.headers, Dialled(upstream, chosen.model, chosen.name)
+
+    async def _upward(self, deployment: Deployment) -> dict[str, str]:
+        """The headers for the provider: the allowed ones of the client, masked, and the credentials."""
+        forward = deployment.auth == "forward"
+        chosen = headers.upward(self._raw, forward_key=forward)
+        masked = await self._masked(list(chosen.values()))
+        up = {name: value for name, value in zip(chosen, masked, strict=True) if value is not None}
+        key = self._gateway.settings.provider_key(deployment)
+        if forward:
+            up["authorization"] = self._caller.authorization
+        elif key is not None:
+            up["authorization"] = f"Bearer {key}"
+        return up
+
+    async def _masked(self, values: Sequence[str]) -> Sequence[str | None]:
+        """The client's header values as the policy lets them go; None for what it blocks, or cannot be examined."""
+        if self._policy.mode == "observe":
+            return values
+        try:
+            found = await self._examine(values)
+        except GuardrailError:
+            return [None] * len(values)
+        masked: list[str | None] = []
+        for value, findings in zip(values, found, strict=True):
+            outcome = self._masker.input(value, findings, {})
+            blocked = any(applied.action == "block" for applied in outcome.applied)
+            masked.append(None if blocked or not outcome.text.isprintable() else outcome.text)
+        return masked
+
+    async def downward(self, given: Mapping[str, str], *, model_kept: bool) -> RawHeaders:
+        """The provider's headers for the client; under output masking those with findings are left out."""
+        chosen = headers.downward(given, model_kept=model_kept)
+        if self._policy.output.mask == "off" or self._policy.mode == "observe":
+            return chosen
+        try:
+            found = await self._examine([value.decode("latin-1") for _, value in chosen])
+        except GuardrailError:
+            return []
+        outcomes = [
+            self._masker.output(value.decode("latin-1"), findings, EMPTY, escape=False, restore=False)
+            for (_, value), findings in zip(chosen, found, strict=True)
+        ]
+        return [header for header, outcome in zip(chosen, outcomes, strict=True) if not outcome.applied]
+
+    async def _examine(self, texts: Sequence[str]) -> _Findings:
+        found = self._detection.inline(texts)
+        return found if found is not None else await self._detection.detect(texts)

@@ -1,0 +1,51 @@
+"""What was said on one connection, for providers that do not keep it: `previous_response_id` over plain HTTP.
+
+A provider's WebSocket remembers the conversation of its connection, also with `store: false`, and a warm-up's prompt.
+An HTTP provider does not. What stands here has been masked before: it is what was sent to the provider, and what came
+from it before anything was restored.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.wire.frame import Json
+
+MAX_RESPONSES: Final = 256
+MAX_BYTES: Final = 32 * 1024 * 1024
+"""Of the requests and answers that are kept for one connection; the oldest are forgotten first."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """One response: what it went on from, and what was asked and answered since."""
+
+    before: str | None
+    items: tuple[Json, ...]
+    size: int
+
+
+class History:
+    """The conversations of one connection that only the gateway knows."""
+
+    def __init__(self) -> None:
+        self._said: OrderedDict[str, _Said] = OrderedDict()
+        self._size = 0
+
+    def keep(self, response_id: str, before: str | None, items: Sequence[Json], size: int) -> None:
+        """Keep the input and the output of a response that goes on from another; `size` is their bytes as JSON."""
+        self._size += size - (old.size if (old := self._said.pop(response_id, None)) else 0)
+        self._said[response_id] = _Said(before, tuple(items), size)
+        while self._said and (len(self._said) > MAX_RESPONSES or self._size > MAX_BYTES):
+            self._size -= self._said.popitem(last=False)[1].size
+
+    def before(self, response_id: str | None) -> tuple[str | None, list[Json]]:
+        """What a request that continues a response has to carry: the id the provider knows, and the items after it."""
+        pieces: list[tuple[Json, ...]] = []
+        while response_id is not None and (said := self._said.get(response_id)) is not None:
+            pieces.append(said.items)
+            response_id = said.before
+        return response_id, [item for piece in reversed(pieces) for item in piece]

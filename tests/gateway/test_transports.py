@@ -1,0 +1,254 @@
+"""Every way a client may talk, over every way a provider may: the same answers, and never a value for the provider."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.standin import leaked
+from gateway.standin.plan import INVENTED
+from gateway.standin.server import StandIn, serve
+from gateway.wire.sse import SseDecoder
+from tests.gateway.loopback import KEY, OTHER_KEY, Gateway, configuration, gateway, run
+
+EMAIL = "ada.lovelace@example.com"
+AUTHORIZED = {"Authorization": f"Bearer {KEY}"}
+PROVIDERS = ("websocket", "sse", "whole")
+CLIENTS = ("websocket", "sse", "json")
+REPLAY = "output: {mask: new, delivery: replay}\n"
+TOOL = {"type": "function", "name": "send", "parameters": {"type": "object", "properties": {"text": {}}}}
+WORDS = {
+    "text": f"Write to {EMAIL} today",
+    "reasoning and a tool": f"REASON TOOL {EMAIL}",
+    "refusal": f"REFUSE {EMAIL}",
+    "incomplete": f"INCOMPLETE {EMAIL}",
+    "failed": f"FAILME {EMAIL}",
+    "error": f"ERRORME {EMAIL}",
+    "invented": f"INVENT {EMAIL}",
+}
+
+Script = Callable[[Gateway, list[StandIn]], Awaitable[None]]
+
+
+def play(folder: Path, script: Script, rest: str = "") -> None:
+    """Run a script with a gateway and a provider that has both ways, and one that answers whole."""
+
+    async def main() -> None:
+        both, whole = StandIn(chunk=3, key="sk-provider-7f6e5d4c3b2a1908"), StandIn(streams=False)
+        async with serve(both) as url, serve(whole) as other:
+            urls = (url.replace("http", "ws"), url, other)
+            deployment = {"auth": "key", "api_key_env": "PROVIDER_KEY", "model": "gpt-5.1"}
+            models = {
+                name: {"deployments": [{**deployment, "name": name, "url": f"{of}/responses"}]}
+                for name, of in zip(PROVIDERS, urls, strict=True)
+            }
+            config = configuration(url, models=models)
+            for key in config["keys"]:
+                key["models"] = list(PROVIDERS)
+            async with gateway(folder, config, rest) as made:
+                await script(made, [both, whole])
+
+    run(main())
+
+
+async def ask(made: Gateway, client: str, model: str, text: str, **more: Any) -> dict[str, Any]:
+    """The final response over one way, or the error."""
+    body = {"model": model, "input": text, "tools": [TOOL], **more}
+    if client == "websocket":
+        async with made.connect() as socket:
+            await socket.send(json.dumps({"type": "response.create", **body}))
+            events: list[dict[str, Any]] = []
+            while not _ends(events):
+                events.append(json.loads(await socket.recv()))
+        return _final(events)
+    streams = client == "sse"
+    sent = json.dumps({**body, "stream": streams}).encode()
+    _, headers, content = await made.http("POST", "/v1/responses", headers=AUTHORIZED, body=sent)
+    if headers["content-type"].startswith("text/event-stream"):
+        content = _unchunked(content) if headers.get("transfer-encoding") == "chunked" else content
+        return _final([json.loads(data) for data in SseDecoder(1 << 20).feed(content)])
+    value = json.loads(content)
+    return dict(value)
+
+
+def _ends(events: list[dict[str, Any]]) -> bool:
+    return bool(events) and events[-1]["type"] in (
+        "response.completed",
+        "response.incomplete",
+        "response.failed",
+        "error",
+    )
+
+
+def _final(events: list[dict[str, Any]]) -> dict[str, Any]:
+    last = events[-1]
+    if last["type"] == "error":
+        return {"error": last.get("error", last)}
+    done = [event["item"] for event in events if event["type"] == "response.output_item.done"]
+    assert done == last["response"]["output"]
+    text = "".join(e["delta"] for e in events if e["type"] == "response.output_text.delta")
+    assert text == "".join(p.get("text", "") for item in done for p in item.get("content") or ())
+    return dict(last["response"])
+
+
+def _requests(providers: list[StandIn]) -> list[str]:
+    return [seen.raw for one in providers for seen in one.seen if seen.kind in ("ws", "post")]
+
+
+def _unchunked(body: bytes) -> bytes:
+    pieces = b""
+    while body:
+        size, _, body = body.partition(b"\r\n")
+        pieces, body = pieces + body[: int(size, 16)], body[int(size, 16) + 2 :]
+    return pieces
+
+
+def shape(response: dict[str, Any]) -> Any:
+    """What clients read of a response: all but ids and times."""
+    if "error" in response and "output" not in response:
+        return response["error"]["message"]
+    return response["status"], [_shape(item) for item in response["output"]], response["error"]
+
+
+def _shape(item: dict[str, Any]) -> Any:
+    texts = [part.get("text", part.get("refusal")) for part in item.get("content") or item.get("summary") or ()]
+    return item["type"], item.get("name"), item.get("arguments"), texts
+
+
+@pytest.mark.parametrize("rest", ["", REPLAY], ids=["restore", "replay"])
+@pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
+def test_all_ways_give_the_same_answer_and_the_provider_sees_no_value(tmp_path: Path, words: str, rest: str) -> None:
+    async def script(made: Gateway, providers: list[StandIn]) -> None:
+        answers = {
+            (client, model): shape(await ask(made, client, model, words)) for client in CLIENTS for model in PROVIDERS
+        }
+        (first, *others) = answers.values()
+        assert all(other == first for other in others), answers
+        assert EMAIL in json.dumps(first)
+        if "INVENT" in words and rest:
+            assert INVENTED[0] not in json.dumps(first)
+        for one in providers:
+            assert leaked([EMAIL, KEY], [seen.raw + str(seen.headers) for seen in one.seen]) == []
+        rows = made.rows()
+        assert [row["direction"] for row in rows] == ["input", "output"] * 9
+
+    play(tmp_path, script, rest)
+
+
+@pytest.mark.parametrize("model", PROVIDERS)
+def test_a_conversation_goes_on_over_the_other_way_with_the_same_tokens(tmp_path: Path, model: str) -> None:
+    async def script(made: Gateway, providers: list[StandIn]) -> None:
+        first = await ask(made, "websocket" if model != "whole" else "sse", model, f"I am {EMAIL}")
+        for client in ("json", "sse", "websocket"):
+            again = await ask(made, client, model, f"RECALL {EMAIL}", previous_response_id=first["id"])
+            assert json.dumps(again["output"]).count(EMAIL) == 2
+        asked = _requests(providers)
+        assert leaked([EMAIL], asked) == []
+        other = {"Authorization": f"Bearer {OTHER_KEY}"}
+        body = json.dumps({"model": model, "input": "RECALL", "previous_response_id": first["id"]}).encode()
+        status, _, content = await made.http("POST", "/v1/responses", headers=other, body=body)
+        assert status == 400
+        assert json.loads(content)["error"]["code"] == "previous_response_not_found"
+        assert _requests(providers) == asked
+
+    play(tmp_path, script)
+
+
+@pytest.mark.parametrize("model", PROVIDERS)
+def test_what_is_said_without_being_stored_is_known_on_its_connection(tmp_path: Path, model: str) -> None:
+    async def script(made: Gateway, providers: list[StandIn]) -> None:
+        async with made.connect(query=f"?model={model}") as socket:
+
+            async def turn(text: str, **more: Any) -> dict[str, Any]:
+                await socket.send(json.dumps({"type": "response.create", "input": text, "store": False, **more}))
+                events: list[dict[str, Any]] = []
+                while not _ends(events):
+                    events.append(json.loads(await socket.recv()))
+                return dict(events[-1]["response"])
+
+            warm = await turn(f"I am {EMAIL}", generate=False)
+            assert (warm["output"], warm["status"]) == ([], "completed")
+            second = await turn("and I like tea", previous_response_id=warm["id"])
+            third = await turn("RECALL", previous_response_id=second["id"])
+            said = third["output"][0]["content"][0]["text"]
+            assert EMAIL in said
+            assert said.index(EMAIL) < said.index("and I like tea")
+        assert leaked([EMAIL], [seen.raw for one in providers for seen in one.seen]) == []
+
+    play(tmp_path, script)
+
+
+def test_lanes_of_an_http_provider_are_in_order_each_and_all_at_once(tmp_path: Path) -> None:
+    async def script(made: Gateway, providers: list[StandIn]) -> None:
+        async with made.connect(query="?model=sse") as socket:
+            for number in range(3):
+                for lane in ("a", "b"):
+                    frame = {"type": "response.create", "stream_id": lane, "input": f"{lane}{number} {EMAIL}"}
+                    await socket.send(json.dumps(frame))
+            said: dict[str, list[str]] = {"a": [], "b": []}
+            while sum(map(len, said.values())) < 6:
+                event = json.loads(await socket.recv())
+                if event["type"] == "response.output_text.done":
+                    said[event["stream_id"]].append(event["text"])
+        assert said == {lane: [f"Echo: {lane}{n} {EMAIL}" for n in range(3)] for lane in said}
+
+    play(tmp_path, script)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_provider_that_leaves_within_an_answer_is_told_and_recorded_once(tmp_path: Path, client: str) -> None:
+    async def script(made: Gateway, providers: list[StandIn]) -> None:
+        answer = await ask(made, client, "sse", f"DROPME {EMAIL} and a long text after it")
+        assert "provider closed the connection" in shape(answer)
+        assert [row["decision"] for row in made.rows()] == ["masked", "forwarded"]
+        assert made.rows()[-1]["reason"] == "The provider answered with an error."
+
+    play(tmp_path, script)
+
+
+def test_a_client_that_leaves_takes_its_request_with_it(tmp_path: Path) -> None:
+    async def script(made: Gateway, providers: list[StandIn]) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", made.port)
+        body = json.dumps({"model": "websocket", "input": f"HOLD {EMAIL} and more", "stream": True}).encode()
+        head = f"POST /v1/responses HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {KEY}\r\nContent-Length: {len(body)}"
+        writer.write(f"{head}\r\n\r\n".encode() + body)
+        await reader.readuntil(b"response.created")
+        writer.close()
+        while len(made.rows()) < 2:
+            await asyncio.sleep(0.01)
+        assert [(row["direction"], row["reason"]) for row in made.rows()] == [
+            ("input", None),
+            ("output", "The client left."),
+        ]
+
+    play(tmp_path, script)
+
+
+BAD = {
+    "no JSON": (b"{", 400),
+    "no object": (b"[]", 400),
+    "a repeated key": (b'{"input":"a","input":"b"}', 400),
+    "another frame": (b'{"type":"response.steer","input":"a"}', 400),
+    "a lane": (b'{"stream_id":"a","input":"a"}', 400),
+    "in the background": (b'{"background":true,"input":"a"}', 400),
+    "a stream that is none": (b'{"stream":"yes","input":"a"}', 400),
+    "another model": (b'{"model":"ada.lovelace@example.com","input":"a"}', 400),
+    "too large": (b'{"input":"' + b"a" * (9 << 20) + b'"}', 413),
+}
+
+
+@pytest.mark.parametrize(("body", "status"), BAD.values(), ids=BAD)
+def test_a_body_that_is_not_acceptable_is_refused_without_an_echo(tmp_path: Path, body: bytes, status: int) -> None:
+    async def script(made: Gateway, providers: list[StandIn]) -> None:
+        got, headers, content = await made.http("POST", "/v1/responses", headers=AUTHORIZED, body=body)
+        assert (got, headers["content-type"]) == (status, "application/json")
+        assert set(json.loads(content)["error"]) == {"type", "code", "message", "param"}
+        assert b"ada" not in content
+        assert not [seen for one in providers for seen in one.seen if seen.kind == "post"]
+
+    play(tmp_path, script)
