@@ -28,7 +28,7 @@ name = "gateway"
 base_url = "{url}"
 env_key = "GATEWAY_KEY"
 wire_api = "responses"
-supports_websockets = true
+supports_websockets = {sockets}
 request_max_retries = 0
 stream_max_retries = 0
 """
@@ -37,12 +37,12 @@ stream_max_retries = 0
 class Codex:
     """Codex in a home and a working folder of its own."""
 
-    def __init__(self, program: Path, folder: Path, *, url: str, key: str, model: str) -> None:
+    def __init__(self, program: Path, folder: Path, *, url: str, key: str, model: str, sockets: bool = True) -> None:
         self._program = program
         self._folder = folder
         (folder / "home").mkdir()
         (folder / "work").mkdir()
-        (folder / "home" / "config.toml").write_text(CONFIG.format(url=url, model=model))
+        (folder / "home" / "config.toml").write_text(CONFIG.format(url=url, model=model, sockets=str(sockets).lower()))
         homes = {"CODEX_HOME": str(folder / "home"), "HOME": str(folder / "home")}
         self._env = {**os.environ, **homes, "GATEWAY_KEY": key, "NO_PROXY": "127.0.0.1"}
 
@@ -96,6 +96,23 @@ def test_codex_reasons_runs_a_command_and_recalls_with_real_values(gateway: Any,
     assert last.startswith("Echo: ")
     assert last.endswith(f"{prompt} | RECALL everything")
     gateway.check_provider(chunk)
+
+
+@pytest.mark.parametrize("policy", ["default", "replay-new"])
+@pytest.mark.parametrize(("sockets", "via"), [(False, "ws"), (True, "http"), (False, "http")])
+def test_codex_does_the_same_over_http(
+    gateway: Any, codex_program: Path, tmp_path: Path, policy: str, sockets: bool, via: str
+) -> None:
+    """Without WebSockets on the one side or the other: the same answers, commands and second turn."""
+    key, model = gateway.keys[policy], gateway.model(3, via)
+    codex = Codex(codex_program, tmp_path, url=gateway.url, key=key, model=model, sockets=sockets)
+    prompt = f"TOOL REASON {PROMPT}"
+    last, items = codex.execute(prompt)
+    assert texts(items, "command_execution", "aggregated_output") == [f"tool-ran: {prompt}\n"]
+    assert last.endswith(f"tool-ran: {prompt}\n")
+    last, _ = codex.execute("resume", "--last", "RECALL everything")
+    assert last.endswith(f"{prompt} | RECALL everything")
+    gateway.check_provider(3, via=via)
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 50])
