@@ -20,6 +20,7 @@ from gateway.connection import serve_socket
 from gateway.conversation import Gateway
 from gateway.posting import serve_post
 from gateway.session.refusals import error_body
+from gateway.stored import serve_stored
 from guardrails.pool import DetectionPool
 from guardrails.vault import MemoryVault
 
@@ -59,6 +60,9 @@ def create_app(settings: Settings, *, workers: int = 2) -> Starlette:
         routes=[
             WebSocketRoute("/v1/responses", _Socket(gateway)),
             Route("/v1/responses", paths.post_response, methods=["POST"]),
+            Route("/v1/responses/{id}", paths.stored_response, methods=["GET", "DELETE"]),
+            Route("/v1/responses/{id}/cancel", paths.stored_response, methods=["POST"]),
+            Route("/v1/responses/{id}/input_items", paths.stored_response, methods=["GET"]),
             Route("/v1/models", paths.models, methods=["GET"]),
             Route("/v1/models/{model:path}", paths.model, methods=["GET"]),
             Route("/healthz", paths.healthz, methods=["GET"]),
@@ -91,6 +95,10 @@ class _Paths:
     async def post_response(self, request: Request) -> Response:
         """Answer one request, whole or as a stream."""
         return await serve_post(self._gateway, request)
+
+    async def stored_response(self, request: Request) -> Response:
+        """Retrieve, delete or cancel a response of this key's, or list its input."""
+        return await serve_stored(self._gateway, request)
 
     async def models(self, request: Request) -> Response:
         """The models this key may use."""

@@ -229,7 +229,7 @@ class Conversation:
         deployments = self._config.models[model].deployments
         chosen = random.choices(deployments, [one.weight for one in deployments])[0]
         endpoint = Endpoint(chosen.url, self._config.limits.upstream_message_bytes, chosen.ca_file)
-        up = await self._upward(chosen)
+        up = await self.upward(chosen)
         try:
             upstream: Upstream | HttpUpstream
             if chosen.url.lower().startswith("http"):
@@ -241,7 +241,7 @@ class Conversation:
             raise
         return upstream.headers, Dialled(upstream, chosen.model, chosen.name)
 
-    async def _upward(self, deployment: Deployment) -> dict[str, str]:
+    async def upward(self, deployment: Deployment) -> dict[str, str]:
         """The headers for the provider: the allowed ones of the client, masked, and the credentials."""
         forward = deployment.auth == "forward"
         chosen = headers.upward(self._raw, forward_key=forward)

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.conversation import Conversation, Denied, Gateway, admit
 from gateway.errors import FrameError, GatewayError, Refused
-from gateway.runner import Runner
+from gateway.runner import Dialled, Runner
 from gateway.session.refusals import STATUS, error_body
 from gateway.wire.events import Class, event
 from gateway.wire.frame import Json, decode, encode, loads
@@ -35,11 +35,11 @@ _INTERNAL: Final = "The request could not be answered."
 Frame = dict[str, Json]
 
 
-class _Asked:
-    """The client of a session: it sends one frame, and leaves when it has its answer."""
+class Asked:
+    """The client of a session: it sends one frame, or none, and leaves when it has its answer."""
 
-    def __init__(self, frame: str) -> None:
-        self._first: str | None = frame
+    def __init__(self, frame: str | None) -> None:
+        self._first = frame
         self._over = asyncio.Event()
         self.frames: asyncio.Queue[str | None] = asyncio.Queue(_QUEUE)
         """What the session sends; None at the end."""
@@ -88,24 +88,32 @@ async def serve_post(gateway: Gateway, request: Request) -> Response:
         frame, streams = _frame(body, gateway.settings.config.limits.json_depth)
     except (FrameError, Refused) as exc:
         return _refusal(exc)
-    client = _Asked(encode(frame))
+    client = Asked(encode(frame))
     conversation = Conversation(gateway, caller, request.scope["headers"])
     runner = Runner(conversation.session(asked), client, conversation.around())
     counted = (caller.key.key.id, "")
-    answer = _Answer(client, runner, gateway, counted)
+    answer = Answer(client, runner, gateway, counted)
     return await answer.stream() if streams else await answer.whole()
 
 
-class _Answer:
+class Answer:
     """What becomes of one request: the session runs in a task of its own, and this reads what it sends."""
 
-    def __init__(self, client: _Asked, runner: Runner, gateway: Gateway, counted: tuple[str, str]) -> None:
+    def __init__(
+        self,
+        client: Asked,
+        runner: Runner,
+        gateway: Gateway,
+        counted: tuple[str, str],
+        first: tuple[str, Dialled] | None = None,
+    ) -> None:
+        """`first` is a provider that is connected already, and its model."""
         self._client: Final = client
         self._gateway: Final = gateway
         self._counted: Final = counted
         gateway.open.update(counted)
         # No group: the response reads on after this function's caller has returned it; `_end` ends the task.
-        self._running: Final = asyncio.create_task(runner.run(None))  # noqa: TID251
+        self._running: Final = asyncio.create_task(runner.run(first))  # noqa: TID251
 
     async def whole(self) -> Response:
         """The answer as one body: the response, or an error."""

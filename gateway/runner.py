@@ -33,7 +33,7 @@ from gateway.session.effects import (
 from gateway.session.session import Session
 from guardrails.errors import DetectionTimeout, GuardrailError, VaultError
 from guardrails.findings import Finding
-from guardrails.vault import Restorable, Vault, WrongTenant
+from guardrails.vault import Vault, WrongTenant
 
 _INBOX: Final = 64
 _BYTES: Final = 4 * 1024 * 1024
@@ -238,8 +238,8 @@ class Runner:
                 return self._detect(effect)
             case Recall(ticket, response_id):
                 return await self._recall(ticket, response_id)
-            case Remember(response_id, values):
-                await self._remember(response_id, values)
+            case Remember():
+                await self._remember(effect)
             case Connect(model):
                 self._spawn(self._connect(model))
             case Disconnect():
@@ -294,10 +294,10 @@ class Runner:
             return self._session.recall_failed(ticket, _recalled(exc), time.monotonic())
         return self._session.recalled(ticket, known, time.monotonic())
 
-    async def _remember(self, response_id: str, values: Restorable) -> None:
+    async def _remember(self, what: Remember) -> None:
         """Keep what a response can restore. Its own stream restores without it; a later turn will not, and says so."""
         try:
-            await self._around.vault.remember(self._around.tenant, response_id, values)
+            await self._around.vault.remember(self._around.tenant, what.response_id, what.values, what.deployment)
         except VaultError:
             _log.warning("the vault did not keep a response: its tokens will stay tokens in later turns")
 

@@ -78,8 +78,16 @@ class Vault(Protocol):
 
         """
 
-    async def remember(self, tenant: str, response_id: str, values: Restorable) -> None:
-        """Keep the set of a response.
+    async def remember(self, tenant: str, response_id: str, values: Restorable, deployment: str | None = None) -> None:
+        """Keep the set of a response, and which deployment has it; None leaves what is known of that.
+
+        Raises:
+            VaultError: the store cannot be reached.
+
+        """
+
+    async def deployment(self, tenant: str, response_id: str) -> str | None:
+        """The deployment that has a response; None when nobody knows.
 
         Raises:
             VaultError: the store cannot be reached.
@@ -98,7 +106,7 @@ class MemoryVault:
         self._ttl = ttl
         self._clock = clock
         self._max = max_responses
-        self._kept: OrderedDict[tuple[str, str], tuple[Restorable, float]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], tuple[Restorable, float, str | None]] = OrderedDict()
         self._owners: dict[str, int] = {}
 
     async def recall(self, tenant: str, response_id: str) -> Restorable | None:
@@ -106,23 +114,32 @@ class MemoryVault:
         self._expire()
         found = self._kept.get((tenant, response_id))
         if found is not None:
-            self._put((tenant, response_id), found[0])
+            self._put((tenant, response_id), found[0], found[2])
             return found[0]
         if response_id in self._owners:
             raise WrongTenant("The response belongs to another key.")
         return None
 
-    async def remember(self, tenant: str, response_id: str, values: Restorable) -> None:
+    async def remember(self, tenant: str, response_id: str, values: Restorable, deployment: str | None = None) -> None:
         """See `Vault`."""
         self._expire()
-        if (tenant, response_id) not in self._kept:
+        before = self._kept.get((tenant, response_id))
+        if before is None:
             self._owners[response_id] = self._owners.get(response_id, 0) + 1
-        self._put((tenant, response_id), values)
+        elif deployment is None:
+            deployment = before[2]
+        self._put((tenant, response_id), values, deployment)
         while len(self._kept) > self._max:
             self._forget(next(iter(self._kept)))
 
-    def _put(self, key: tuple[str, str], values: Restorable) -> None:
-        self._kept[key] = (values, self._clock() + self._ttl)
+    async def deployment(self, tenant: str, response_id: str) -> str | None:
+        """See `Vault`."""
+        self._expire()
+        found = self._kept.get((tenant, response_id))
+        return None if found is None else found[2]
+
+    def _put(self, key: tuple[str, str], values: Restorable, deployment: str | None) -> None:
+        self._kept[key] = (values, self._clock() + self._ttl, deployment)
         self._kept.move_to_end(key)
 
     def _expire(self) -> None:

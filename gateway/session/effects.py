@@ -47,10 +47,11 @@ class Recall:
 
 @dataclass(frozen=True, slots=True)
 class Remember:
-    """Keep what a response can restore."""
+    """Keep what a response can restore, and which deployment has it."""
 
     response_id: str
     values: Restorable
+    deployment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

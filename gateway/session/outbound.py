@@ -173,7 +173,7 @@ class Outbound:
         response = lane.active
         if response.id is None and isinstance(identity, str):
             response.id = identity
-            effects.append(Remember(identity, response.known))
+            effects.append(Remember(identity, response.known, response.deployment))
         return response, effects
 
     def _begin(self, lane: Lane, body: Frame) -> Response:

@@ -40,6 +40,10 @@ class Session:
         """Whether nothing is asked for or under way."""
         return not any(lane.busy or lane.turns or lane.out for lane in self._lanes)
 
+    def adopt(self, known: Restorable) -> None:
+        """The next response is one of an earlier connection, and may restore this."""
+        self._lanes.default.spare = known
+
     @property
     def model(self) -> str | None:
         """The connection's model, once it is known."""

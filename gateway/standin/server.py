@@ -58,11 +58,15 @@ class StandIn:
         self._key = key
         self._streams = streams
         self._memory = Memory()
+        self._kept: dict[str, Turn] = {}
         self._numbers = itertools.count(1)
         self.app = Starlette(
             routes=[
                 WebSocketRoute("/v1/responses", self._websocket),
                 Route("/v1/responses", self._post, methods=["POST"]),
+                Route("/v1/responses/{id}", self._stored, methods=["GET", "DELETE"]),
+                Route("/v1/responses/{id}/cancel", self._stored, methods=["POST"]),
+                Route("/v1/responses/{id}/input_items", self._stored, methods=["GET"]),
                 Route("/v1/models", self._models, methods=["GET"]),
             ]
         )
@@ -92,6 +96,8 @@ class StandIn:
         is_stored = turn.request.get("store") is not False
         items = [*known, *turn.output]
         self._memory.remember(turn.response_id, items, connection=None if is_stored else connection)
+        if is_stored:
+            self._kept[turn.response_id] = turn
 
     async def _websocket(self, websocket: WebSocket) -> None:
         number = self._see("handshake", websocket)
@@ -131,6 +137,21 @@ class StandIn:
                 yield f"event: {event['type']}\ndata: {encode(event)}\n\n"
                 await asyncio.sleep(0)
         self.remember(turn, known, connection=0)
+
+    async def _stored(self, request: Request) -> Response:
+        """Give, cancel or forget a response that was stored, or list what it was asked with."""
+        self._see("stored", request)
+        name = request.path_params["id"]
+        turn = self._kept.get(name)
+        if not self._knows(request) or turn is None:
+            return _json({"error": refusal("not_found", f"Response with id '{name}' not found.")["error"]}, status=404)
+        if request.method == "DELETE":
+            del self._kept[name]
+            return _json({"id": name, "object": "response.deleted", "deleted": True})
+        if request.url.path.endswith("/input_items"):
+            items = as_items(turn.request.get("input"))
+            return _json({"object": "list", "data": [*items], "has_more": False})
+        return _json(turn.response)
 
     async def _models(self, request: Request) -> Response:
         self._see("get", request)

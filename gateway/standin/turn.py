@@ -85,6 +85,8 @@ class Turn:
         self.request = request
         self.output: list[Json] = []
         self.injected: list[Json] = []
+        self.response: Object = {}
+        """The whole response, once it has ended."""
         self.is_steered = False
         """Set by the connection: the text being written stops at its next delta, and the response is incomplete."""
         self._plan = plan
@@ -212,6 +214,7 @@ class Turn:
         elif ending == "incomplete":
             reason = "steered" if self.is_steered else "max_output_tokens"
             response["incomplete_details"] = {"reason": reason}
+        self.response = response
         return self.event(f"response.{ending}", response=response)
 
     def _response(self, status: str) -> Object:

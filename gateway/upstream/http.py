@@ -179,13 +179,13 @@ class HttpUpstream:
 
         """
         post = self._client.stream("POST", self._endpoint.url, content=body.encode(), headers=self._headers)
-        with _told():
+        with told():
             async with post as answer:
                 kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
                 if answer.status_code != httpx2.codes.OK:
                     yield _refusal(answer.status_code, await _head(answer))
                 elif kind != _EVENT_STREAM:
-                    for new in _whole(await _body(answer, self._endpoint.max_bytes)):
+                    for new in _whole(await body_of(answer, self._endpoint.max_bytes)):
                         yield new
                 else:
                     decoder = SseDecoder(self._endpoint.max_bytes)
@@ -195,13 +195,13 @@ class HttpUpstream:
                                 yield data
 
     async def _emit(self, lane: str | None, data: str) -> None:
-        if lane is not None and data.startswith("{") and not data.startswith("{}"):
-            data = f'{{"stream_id":{encode(lane)},{data[1:]}'
+        if lane is not None:  # an object with a type: there is something after the brace
+            data = f'{{"stream_id":{encode(lane)},{data.lstrip()[1:]}'
         await self._events.put(data)
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
+def told() -> Iterator[None]:
     """Tell what went wrong with a provider in a sentence of our own.
 
     Raises:
@@ -232,7 +232,7 @@ def _event(data: str) -> Frame:
         frame = loads(data)
     except FrameError:
         frame = None
-    if not isinstance(frame, dict):
+    if not isinstance(frame, dict) or not isinstance(frame.get("type"), str):
         raise UpstreamError("The provider sent something that is not an event.")
     return frame
 
@@ -254,7 +254,13 @@ async def _head(answer: httpx2.Response) -> bytes:
     return head[:_ERROR_BYTES]
 
 
-async def _body(answer: httpx2.Response, most: int) -> bytes:
+async def body_of(answer: httpx2.Response, most: int) -> bytes:
+    """A whole body.
+
+    Raises:
+        FrameError: it has more than `most` bytes.
+
+    """
     pieces: list[bytes] = []
     size = 0
     async for piece in answer.aiter_bytes():

@@ -143,10 +143,10 @@ class Vault(MemoryVault):
             raise VaultError("down")
         return await super().recall(tenant, response_id)
 
-    async def remember(self, tenant: str, response_id: str, values: Restorable) -> None:
+    async def remember(self, tenant: str, response_id: str, values: Restorable, deployment: str | None = None) -> None:
         if not self.works:
             raise VaultError("down")
-        await super().remember(tenant, response_id, values)
+        await super().remember(tenant, response_id, values, deployment)
 
 
 class World:

@@ -156,3 +156,16 @@ def test_a_set_that_is_remembered_again_is_replaced_and_forgotten_once() -> None
             await kept.recall("team-b", "resp_2")
 
     run(script())
+
+
+def test_a_response_is_kept_with_the_deployment_that_has_it() -> None:
+    async def script() -> None:
+        kept = MemoryVault(ttl=10, clock=Clock())
+        await kept.remember("team-a", "resp_1", EMPTY, "eu")
+        await kept.remember("team-a", "resp_1", KNOWN)
+        assert await kept.deployment("team-a", "resp_1") == "eu"
+        assert await kept.recall("team-a", "resp_1") is KNOWN
+        assert await kept.deployment("team-a", "resp_1") == "eu"
+        assert await kept.deployment("team-b", "resp_1") is None
+
+    asyncio.run(script())
