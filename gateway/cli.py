@@ -55,7 +55,9 @@ def main() -> None:
 @app.command()
 def serve(
     config: Annotated[Path | None, typer.Option(help="The gateway.yaml to serve.")] = None,
-    upstream: Annotated[str | None, typer.Option(help="Without a file: the provider's ws:// or wss:// URL.")] = None,
+    upstream: Annotated[
+        str | None, typer.Option(help="Without a file: the URL of the provider's Responses API, wss:// or https://.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="Without a file: the model callers may use.")] = None,
     policy: Annotated[str | None, typer.Option(help="Without a file: a built-in policy, or a path; default.")] = None,
     port: Annotated[int | None, typer.Option(help="Without a file: the port on 127.0.0.1; 8080.")] = None,
