@@ -10,6 +10,7 @@ import asyncio
 import logging
 import random
 import secrets
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +33,7 @@ from gateway.runner import Dialled, Surroundings
 from gateway.session.session import Session
 from gateway.session.states import Bounds, Setup
 from gateway.upstream.http import HttpClients, HttpUpstream
-from gateway.upstream.websocket import Endpoint, Upstream, dial
+from gateway.upstream.websocket import DIAL_SECONDS, Endpoint, Upstream, dial
 from guardrails.cache import FindingsCache
 from guardrails.errors import DetectionTimeout, GuardrailError
 from guardrails.findings import Finding
@@ -216,30 +217,41 @@ class Conversation:
         item = RateLimitItemPerMinute(limit)
         return lambda: self._gateway.turns.hit(item, self._caller.tenant)
 
-    async def _redial(self, model: str) -> Dialled:
-        return (await self.dial(model))[1]
+    async def _redial(self, model: str, home: str | None) -> Dialled:
+        return (await self.dial(model, home))[1]
 
-    async def dial(self, model: str) -> tuple[Mapping[str, str], Dialled]:
-        """Connect to one of a model's deployments, by weight. Gives the headers of its answer, too.
+    async def dial(self, model: str, home: str | None = None) -> tuple[Mapping[str, str], Dialled]:
+        """Connect to one of a model's deployments: by weight, and to another one where that fails.
+
+        To `home` alone, where it is one of them: what a conversation goes on from is there and nowhere else. Gives the
+        headers of its answer, too.
 
         Raises:
-            UpstreamError: it cannot be reached.
+            UpstreamError: none can be reached.
 
         """
-        deployments = self._config.models[model].deployments
-        chosen = random.choices(deployments, [one.weight for one in deployments])[0]
+        every = self._config.models[model].deployments
+        left = [one for one in every if one.name == home] or list(every)
+        until = time.monotonic() + DIAL_SECONDS
+        while True:
+            chosen = random.choices(left, [one.weight for one in left])[0]
+            left.remove(chosen)
+            try:
+                upstream = await self._connect(chosen)
+            except UpstreamError as exc:
+                _log.warning("deployment %s, dialled for key %s: %s", chosen.name, self._caller.key.key.id, exc)
+                # One that answers nothing takes all the time a client waits; one that refuses takes none.
+                if not left or time.monotonic() >= until:
+                    raise
+            else:
+                return upstream.headers, Dialled(upstream, chosen.model, chosen.name)
+
+    async def _connect(self, chosen: Deployment) -> Upstream | HttpUpstream:
         endpoint = Endpoint(chosen.url, self._config.limits.upstream_message_bytes, chosen.ca_file)
         up = await self.upward(chosen)
-        try:
-            upstream: Upstream | HttpUpstream
-            if chosen.url.lower().startswith("http"):
-                upstream = HttpUpstream(self._gateway.http.of(endpoint), endpoint, up)
-            else:
-                upstream = await dial(endpoint, up)
-        except UpstreamError as exc:
-            _log.warning("deployment %s, dialled for key %s: %s", chosen.name, self._caller.key.key.id, exc)
-            raise
-        return upstream.headers, Dialled(upstream, chosen.model, chosen.name)
+        if chosen.url.lower().startswith("http"):
+            return HttpUpstream(self._gateway.http.of(endpoint), endpoint, up)
+        return await dial(endpoint, up)
 
     async def upward(self, deployment: Deployment) -> dict[str, str]:
         """The headers for the provider: the allowed ones of the client, masked, and the credentials."""

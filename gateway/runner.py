@@ -103,9 +103,9 @@ class Dialled:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the runner performs effects with. `dial` gives a connection for a model."""
+    """What the runner performs effects with. `dial` gives a connection for a model, if it can to a given deployment."""
 
-    dial: Callable[[str], Awaitable[Dialled]]
+    dial: Callable[[str, str | None], Awaitable[Dialled]]
     detection: Detection
     vault: Vault
     sink: Sink
@@ -240,8 +240,8 @@ class Runner:
                 return await self._recall(ticket, response_id)
             case Remember():
                 await self._remember(effect)
-            case Connect(model):
-                self._spawn(self._connect(model))
+            case Connect(model, deployment):
+                self._spawn(self._connect(model, deployment))
             case Disconnect():
                 self._detach()
             case _:
@@ -290,9 +290,10 @@ class Runner:
     async def _recall(self, ticket: int, response_id: str) -> list[Effect]:
         try:
             known = await self._around.vault.recall(self._around.tenant, response_id)
+            home = await self._around.vault.deployment(self._around.tenant, response_id)
         except VaultError as exc:
             return self._session.recall_failed(ticket, _recalled(exc), time.monotonic())
-        return self._session.recalled(ticket, known, time.monotonic())
+        return self._session.recalled(ticket, known, time.monotonic(), home=home)
 
     async def _remember(self, what: Remember) -> None:
         """Keep what a response can restore. Its own stream restores without it; a later turn will not, and says so."""
@@ -301,10 +302,10 @@ class Runner:
         except VaultError:
             _log.warning("the vault did not keep a response: its tokens will stay tokens in later turns")
 
-    async def _connect(self, model: str) -> None:
+    async def _connect(self, model: str, deployment: str | None) -> None:
         """Dial, and make the new connection the provider's."""
         try:
-            dialled = await self._around.dial(model)
+            dialled = await self._around.dial(model, deployment)
         except UpstreamError as exc:
             await self._put(partial(self._session.connect_failed, exc))
             return

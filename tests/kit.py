@@ -182,7 +182,7 @@ class Wire:
                 return self.session.recalled(ticket, self.vault.get(response_id), self.now)
             case Remember(response_id, values):
                 self.vault[response_id] = values
-            case Connect(model) if self.reachable:
+            case Connect(model, _) if self.reachable:
                 return self.session.connected(model, self.provider_models.get(model, model), self.now)
             case Connect():
                 return self.session.connect_failed(UpstreamError("The provider cannot be reached."), self.now)

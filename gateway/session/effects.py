@@ -56,9 +56,10 @@ class Remember:
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """Connect to a deployment of a model; answer with `connected()` or `connect_failed()`."""
+    """Connect to a deployment of a model, `deployment` first; answer with `connected()` or `connect_failed()`."""
 
     model: str
+    deployment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from gateway.session.effects import Connect, Disconnect, Effect
 from gateway.session.inbound import Inbound
 from gateway.session.lanes import Lanes
 from gateway.session.outbound import Outbound
-from gateway.session.states import Findings, Lane, Setup
+from gateway.session.states import Findings, Lane, Setup, Turn
 from guardrails.vault import EMPTY, Restorable
 
 
@@ -73,12 +73,13 @@ class Session:
         self._inbound.not_examined(turn, error)
         return self._advance(turn.lane, now)
 
-    def recalled(self, ticket: int, known: Restorable | None, now: float) -> list[Effect]:
-        """The vault answered; None when it does not know the response."""
+    def recalled(self, ticket: int, known: Restorable | None, now: float, *, home: str | None = None) -> list[Effect]:
+        """The vault answered; None when it does not know the response. `home` is the deployment that has it."""
         turn = self._inbound.pending.get(ticket)
         if turn is None:
             return []
         turn.inherited = known if known is not None else EMPTY
+        turn.home = home
         return self._advance(turn.lane, now)
 
     def recall_failed(self, ticket: int, error: GatewayError, now: float) -> list[Effect]:
@@ -146,7 +147,10 @@ class Session:
         while lane.turns and lane.turns[0].ready:
             turn = lane.turns[0]
             if turn.refusal is None and (self._connected is None or self._connected != (self.model or self._connected)):
-                return effects + self._connect()
+                return effects + self._connect(turn.home)
+            if turn.refusal is None and self._is_elsewhere(turn):
+                home, turn.home = turn.home, None  # asked for once: whoever answers is as good as it gets
+                return effects + self._connect(home)
             lane.turns.popleft()
             sent, response = self._inbound.settle(turn, now)
             effects += sent
@@ -154,8 +158,13 @@ class Session:
                 effects += self._outbound.expect(lane, response)
         return effects
 
-    def _connect(self) -> list[Effect]:
+    def _is_elsewhere(self, turn: Turn) -> bool:
+        """Whether a turn goes on from what another deployment has, and nothing is under way that moving would end."""
+        moves = turn.home is not None and turn.home != self._inbound.deployment
+        return moves and not any(lane.active is not None or lane.waiting for lane in self._lanes)
+
+    def _connect(self, home: str | None) -> list[Effect]:
         if self._connecting:
             return []
         self._connecting = True
-        return [Connect(self.model or self._inbound.first_model)]
+        return [Connect(self.model or self._inbound.first_model, home)]

@@ -93,6 +93,8 @@ class Turn:
     continues: str | None = None
     findings: Findings | None = None
     inherited: Restorable | None = None
+    home: str | None = None
+    """The deployment that has what this goes on from."""
     detection: float = 0.0
     refusal: GatewayError | None = None
     observed: str | None = None

@@ -165,7 +165,8 @@ class World:
         around = Surroundings(self._dial, self.detection, self.vault, self.sink, "team-a", idle)
         self.runner = Runner(self.session, self.client, around)
 
-    async def _dial(self, model: str) -> Dialled:
+    async def _dial(self, model: str, deployment: str | None) -> Dialled:
+        del deployment
         self.dials.append(model)
         if not self.reachable:
             raise UpstreamError("The provider cannot be reached.")

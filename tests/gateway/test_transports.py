@@ -252,3 +252,46 @@ def test_a_body_that_is_not_acceptable_is_refused_without_an_echo(tmp_path: Path
         assert not [seen for one in providers for seen in one.seen if seen.kind == "post"]
 
     play(tmp_path, script)
+
+
+def test_a_deployment_that_cannot_be_reached_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with serve(StandIn()) as url:
+            deployment = {"auth": "none", "model": "gpt-5.1"}
+            gone = {**deployment, "name": "gone", "url": "ws://127.0.0.1:9/v1/responses", "weight": 1_000_000}
+            here = {**deployment, "name": "here", "url": f"{url.replace('http', 'ws')}/responses"}
+            config = configuration(url, models={"gpt-5.1": {"deployments": [gone, here]}})
+            for key in config["keys"]:
+                key["models"] = ["gpt-5.1"]
+            async with gateway(tmp_path, config) as made:
+                for client in CLIENTS:
+                    answer = await ask(made, client, "gpt-5.1", f"I am {EMAIL}")
+                    assert shape(answer)[0] == "completed"
+                assert {row["deployment"] for row in made.rows()} == {"here"}
+
+    run(main())
+    assert "deployment gone" in caplog.text
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("way", ["http", "ws"])
+def test_a_conversation_stays_with_the_deployment_that_has_it(tmp_path: Path, client: str, way: str) -> None:
+    async def main() -> None:
+        async with serve(StandIn()) as one, serve(StandIn()) as two:
+            deployments = [
+                {"auth": "none", "model": "gpt-5.1", "name": name, "url": f"{url.replace('http', way)}/responses"}
+                for name, url in (("one", one), ("two", two))
+            ]
+            config = configuration(one, models={"gpt-5.1": {"deployments": deployments}})
+            for key in config["keys"]:
+                key["models"] = ["gpt-5.1"]
+            async with gateway(tmp_path, config) as made:
+                used: set[str] = set()
+                while len(used) < 2:  # they are chosen by chance
+                    answer = await ask(made, client, "gpt-5.1", f"I am {EMAIL}")
+                    for _ in range(2):
+                        answer = await ask(made, client, "gpt-5.1", "RECALL", previous_response_id=answer["id"])
+                        assert EMAIL in json.dumps(answer["output"])
+                    used = {row["deployment"] for row in made.rows()}
+
+    run(main())
