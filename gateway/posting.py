@@ -146,19 +146,21 @@ class Answer:
                 await self._end()
 
     async def _events(self, data: str | None, frame: Frame) -> AsyncIterator[bytes]:
-        while data is not None:
-            name = str(frame.get("type"))
-            if name == "keepalive":
-                yield encode_comment(name)
-            elif _is_error(frame):
-                yield encode_event("error", encode(_flat(frame)))
-                return
-            else:
-                yield encode_event(name, data)
-                if event(name).cls is Class.TERMINAL:
-                    return
-            data = await self._client.frames.get()
-            frame = _object(data) if data is not None else {}
+        """The events as they are streamed; those that are there already go out together."""
+        frames = self._client.frames
+        pieces: list[bytes] = []
+        ended = False
+        while data is not None and not ended:
+            piece, ended = _event(data, frame)
+            pieces.append(piece)
+            if ended or frames.empty():
+                yield b"".join(pieces)
+                pieces = []
+            if not ended:
+                data = await frames.get()
+                frame = _object(data) if data is not None else {}
+        if pieces:
+            yield b"".join(pieces)
 
     async def _end(self) -> None:
         """Leave the session and wait for its end; a client that went away takes its response with it."""
@@ -241,6 +243,17 @@ def _refusal(error: GatewayError) -> Response:
     if isinstance(error, Refused) and isinstance(body["error"], dict):
         body["error"]["param"] = error.param
     return JSONResponse(body, STATUS)
+
+
+def _event(data: str, frame: Frame) -> tuple[bytes, bool]:
+    """A frame as it is streamed, and whether it is the last."""
+    name = str(frame.get("type"))
+    if name == "keepalive":
+        return encode_comment(name), False
+    kind = event(name).cls
+    if kind is Class.ERROR:
+        return encode_event("error", encode(_flat(frame))), True
+    return encode_event(name, data), kind is Class.TERMINAL
 
 
 def _flat(frame: Frame) -> Frame:

@@ -20,7 +20,7 @@ import httpx2
 from gateway.errors import FrameError, UpstreamError
 from gateway.upstream.history import History
 from gateway.upstream.websocket import DIAL_SECONDS, Endpoint, tls
-from gateway.wire.events import Class, event
+from gateway.wire.events import EVENTS, Class, event
 from gateway.wire.frame import Json, encode, loads
 from gateway.wire.sse import DONE, SseDecoder
 from gateway.wire.synth import response_events
@@ -32,6 +32,8 @@ _SERVER_ERROR: Final = 502
 _REFUSED: Final = 400
 _WEBSOCKET_BETA: Final = "responses_websockets"
 _EVENT_STREAM: Final = "text/event-stream"
+_ENDS: Final = tuple(encode(name) for name, row in EVENTS.items() if row.cls in (Class.TERMINAL, Class.ERROR))
+"""What stands in every event that may end an answer, as the standard writes it."""
 _LEFT: Final = "The provider closed the connection before the response was complete."
 
 Frame = dict[str, Json]
@@ -154,6 +156,9 @@ class HttpUpstream:
                 body["previous_response_id"] = known
         ended: Frame | None = None
         async for data in self._post(encode(body)):
+            if _goes_on(data):
+                await self._emit(lane, data)
+                continue
             frame = _event(data)
             if event(str(frame.get("type"))).cls in (Class.TERMINAL, Class.ERROR):
                 ended = frame
@@ -219,6 +224,11 @@ def told() -> Iterator[None]:
     else:
         return
     raise UpstreamError(reason)
+
+
+def _goes_on(data: str) -> bool:
+    """Whether an event is certainly not the last of its answer. Most are none: the session reads them all anyway."""
+    return data.startswith("{") and data.endswith("}") and '"type"' in data and not any(end in data for end in _ENDS)
 
 
 def _event(data: str) -> Frame:
