@@ -9,8 +9,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from gateway.conversation import Conversation, Denied, Gateway, admit
 from gateway.errors import UpstreamError
-from gateway.runner import Dialled, Runner
+from gateway.runner import Runner
 from gateway.session.refusals import error_body
+from gateway.surroundings import Dialled
 from gateway.wire.frame import encode
 
 _log: Final = logging.getLogger(__name__)

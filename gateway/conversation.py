@@ -29,9 +29,9 @@ from gateway.audit.sinks import FileSink
 from gateway.auth import UNAUTHORIZED, Caller, authenticate, origin_allowed, tenant_secret
 from gateway.config import Deployment, Settings
 from gateway.errors import UpstreamError
-from gateway.runner import Dialled, Surroundings
 from gateway.session.session import Session
 from gateway.session.states import Bounds, Setup
+from gateway.surroundings import Dialled, Surroundings
 from gateway.upstream.http import HttpClients, HttpUpstream
 from gateway.upstream.websocket import DIAL_SECONDS, Endpoint, Upstream, dial
 from guardrails.cache import FindingsCache
@@ -91,13 +91,13 @@ class CachedDetection:
         self._lock = gateway.asking.setdefault(tenant, asyncio.Lock())
 
     def inline(self, texts: Sequence[str]) -> _Findings | None:
-        """See `gateway.runner.Detection`."""
+        """See `gateway.surroundings.Detection`."""
         seen = self._seen(texts)
         fresh = self._pool.inline(self._policy, seen.unseen) if seen.unseen else []
         return None if fresh is None else self._merge(seen, fresh)
 
     async def detect(self, texts: Sequence[str]) -> _Findings:
-        """See `gateway.runner.Detection`."""
+        """See `gateway.surroundings.Detection`."""
         seen = self._seen(texts)
         fresh = await self._in_turn(seen.unseen) if seen.unseen else []
         return self._merge(seen, fresh)

@@ -16,8 +16,9 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.conversation import Conversation, Denied, Gateway, admit
 from gateway.errors import FrameError, GatewayError, Refused
-from gateway.runner import Dialled, Runner
+from gateway.runner import Runner
 from gateway.session.refusals import STATUS, error_body
+from gateway.surroundings import Dialled
 from gateway.wire.events import Class, event
 from gateway.wire.frame import Json, decode, encode, loads
 from gateway.wire.sse import encode_comment, encode_event

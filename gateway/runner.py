@@ -10,12 +10,10 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from gateway.audit.sinks import Sink
 from gateway.errors import AuditError, GatewayError, NotExamined, Refused, UpstreamError
 from gateway.session.effects import (
     Connect,
@@ -31,9 +29,9 @@ from gateway.session.effects import (
     ToUpstream,
 )
 from gateway.session.session import Session
+from gateway.surroundings import Client, Dialled, Provider, Surroundings
 from guardrails.errors import DetectionTimeout, GuardrailError, VaultError
-from guardrails.findings import Finding
-from guardrails.vault import Vault, WrongTenant
+from guardrails.vault import WrongTenant
 
 _INBOX: Final = 64
 _BYTES: Final = 4 * 1024 * 1024
@@ -49,68 +47,6 @@ _GOING_AWAY: Final = 1001
 _log: Final = logging.getLogger(__name__)
 
 Event: TypeAlias = Callable[[float], list[Effect]]
-
-
-class Client(Protocol):
-    """The client's socket."""
-
-    async def receive(self) -> str | bytes | None:
-        """The next message; None when the client has left."""
-
-    async def send(self, data: str) -> None:
-        """Send a text message.
-
-        Raises:
-            OSError: the client has left.
-
-        """
-
-    async def close(self, code: int, reason: str) -> None:
-        """Close the connection; nothing happens when it is closed already."""
-
-
-class Provider(Protocol):
-    """A connection to the provider; see `gateway.upstream.websocket.Upstream`."""
-
-    async def send(self, data: str) -> None:
-        """Send one frame; UpstreamError when the provider has left."""
-
-    async def receive(self) -> str:
-        """The next frame; UpstreamError when the provider has left."""
-
-    async def close(self) -> None:
-        """Close the connection."""
-
-
-class Detection(Protocol):
-    """Finds what is in texts, under one policy and for one tenant."""
-
-    def inline(self, texts: Sequence[str]) -> Sequence[Sequence[Finding]] | None:
-        """The answer, when it is cheap to have at once."""
-
-    async def detect(self, texts: Sequence[str]) -> Sequence[Sequence[Finding]]:
-        """The answer, within the policy's budget."""
-
-
-@dataclass(frozen=True, slots=True)
-class Dialled:
-    """A connection to a provider: which deployment it is, and its own name for the model."""
-
-    provider: Provider
-    model: str
-    deployment: str
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the runner performs effects with. `dial` gives a connection for a model, if it can to a given deployment."""
-
-    dial: Callable[[str, str | None], Awaitable[Dialled]]
-    detection: Detection
-    vault: Vault
-    sink: Sink
-    tenant: str
-    idle: float
 
 
 class _Ended(Exception):  # not an error: it ends the group of tasks

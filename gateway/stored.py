@@ -20,8 +20,9 @@ from gateway.config import Deployment
 from gateway.conversation import Conversation, Denied, Gateway, admit
 from gateway.errors import FrameError, GatewayError, UpstreamError
 from gateway.posting import Answer, Asked
-from gateway.runner import Dialled, Runner
+from gateway.runner import Runner
 from gateway.session.refusals import error_body
+from gateway.surroundings import Dialled
 from gateway.upstream.http import body_of, told
 from gateway.upstream.websocket import DIAL_SECONDS, Endpoint
 from gateway.wire.frame import Json, encode, loads

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from guardrails.modules.gates import Contents
+from guardrails.modules.contents import Contents
 
 FEWEST_DIGITS = 4
 YEARS = range(1920, 2100)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from guardrails.modules.gates import Contents
+from guardrails.modules.contents import Contents
 
 FEWEST_DIGITS = 12
 LONGEST_HEX = 24

@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from guardrails.errors import GuardrailError
-from guardrails.modules.gates import Contents
+from guardrails.modules.contents import Contents
 
 if TYPE_CHECKING:
     from spacy.language import Language

@@ -19,12 +19,12 @@ from collections.abc import Iterable, Iterator
 
 import regex
 
-from guardrails.modules import gates
-from guardrails.modules.gates import Contents
+from guardrails.modules import contents
+from guardrails.modules.contents import Contents
 
 WORD = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:.-/+%]")
 """The alphabet of a word: what identifiers, dates and addresses without spaces are made of."""
-SEPARATORS = frozenset(gates.SEPARATORS)
+SEPARATORS = frozenset(contents.SEPARATORS)
 """Of which a word without digits must have `LEAST_SEPARATORS` to be an island."""
 LEAST_SEPARATORS = 2
 LEAST_BARE = 6

@@ -17,7 +17,7 @@ from functools import cache
 
 import regex
 
-from guardrails.modules.gates import Contents
+from guardrails.modules.contents import Contents
 
 LONGEST_LOCAL = 64
 """Characters before the `@` (RFC 5321, 4.5.3.1.1)."""

@@ -13,8 +13,9 @@ import regex
 
 from guardrails.errors import DetectionTimeout, GuardrailError
 from guardrails.findings import Finding
+from guardrails.modules.contents import Contents
 from guardrails.modules.context import boosted
-from guardrails.modules.gates import Contents, Gate, gate
+from guardrails.modules.gates import Gate, gate
 from guardrails.modules.options import Options
 
 SECONDS = 1.0

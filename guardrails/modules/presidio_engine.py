@@ -21,8 +21,9 @@ from presidio_analyzer.recognizer_registry import RecognizerRegistry
 
 from guardrails.errors import GuardrailError
 from guardrails.modules import emails, urls
+from guardrails.modules.contents import Contents
 from guardrails.modules.context import Words
-from guardrails.modules.gates import OPEN, Contents, Gate, either, gate
+from guardrails.modules.gates import OPEN, Gate, either, gate
 from guardrails.modules.islands import Islands, Text
 from guardrails.modules.phone_scan import PhoneScan
 from guardrails.modules.presidio import Promising, Scan, Span, outermost

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from guardrails.modules.gates import FOREIGN, MARKS
+from guardrails.modules.contents import MARKS
+from guardrails.modules.gates import FOREIGN
 from guardrails.modules.islands import LEAST_BARE, LEAST_DIGITS, LEAST_SEPARATORS, NUMBER, SEPARATORS, WORD
 
 _DIGITS = frozenset("0123456789")

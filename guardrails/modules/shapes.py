@@ -23,7 +23,7 @@ from typing import TypeAlias
 
 from guardrails.findings import Finding
 from guardrails.modules import births, cards, mailboxes, socials
-from guardrails.modules.gates import Contents
+from guardrails.modules.contents import Contents
 from guardrails.modules.options import Options
 
 ENTITIES = ("PHONE_NUMBER", "IP_ADDRESS", "EMAIL_ADDRESS", "CREDIT_CARD", "US_SSN", "DATE_OF_BIRTH")

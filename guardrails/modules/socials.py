@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from guardrails.modules.gates import Contents
+from guardrails.modules.contents import Contents
 
 FEWEST_DIGITS = 9
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from gateway.audit.record import Row, Who
 from gateway.errors import AuditError, UpstreamError
-from gateway.runner import Dialled, Runner, Surroundings
+from gateway.runner import Runner
 from gateway.session.session import Session
 from gateway.session.states import Bounds, Setup
+from gateway.surroundings import Dialled, Surroundings
 from guardrails.errors import VaultError
 from guardrails.findings import Finding
 from guardrails.redact import Masker

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from guardrails.modules import cards
-from guardrails.modules.gates import Contents
+from guardrails.modules.contents import Contents
 
 BRANDS = {
     "Visa": "4111111111111111",

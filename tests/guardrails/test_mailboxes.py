@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from guardrails.modules import mailboxes
-from guardrails.modules.gates import Contents
+from guardrails.modules.contents import Contents
 
 ADA = "ada@example.com"
 SPANS = mailboxes.finder()

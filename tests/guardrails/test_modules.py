@@ -12,7 +12,8 @@ from guardrails import modules
 from guardrails.errors import GuardrailError, ModuleNotAvailable
 from guardrails.findings import Finding
 from guardrails.modules import BUILT_IN, Module, create
-from guardrails.modules.gates import OPEN, Contents, Gate, either, gate
+from guardrails.modules.contents import Contents
+from guardrails.modules.gates import OPEN, Gate, either, gate
 
 
 class Acme:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from guardrails.modules import socials
-from guardrails.modules.gates import Contents
+from guardrails.modules.contents import Contents
 
 
 def found(text: str) -> list[str]:

@@ -10,7 +10,7 @@ import regex
 from presidio_analyzer.predefined_recognizers import UrlRecognizer
 
 from guardrails.modules import urls
-from guardrails.modules.gates import Contents
+from guardrails.modules.contents import Contents
 
 FLAGS = regex.DOTALL | regex.MULTILINE | regex.IGNORECASE
 PATTERNS = [pattern.regex for pattern in UrlRecognizer.PATTERNS]

@@ -1,0 +1,108 @@
+"""What one text contains, each fact found out at most once: so cheap that most expressions need not run."""
+
+from __future__ import annotations
+
+import re
+
+import regex
+
+from guardrails.modules.shadow import shadow
+from guardrails.modules.urls import hosts
+
+_DIGIT = regex.compile(r"\d")
+_ASCII_DIGITS = b"0123456789"
+_LETTERS_AND_DIGITS = bytes(97 if chr(code) in "0abcdefghijklmnopqrstuvwxyz" else 32 for code in range(256))
+"""Of a shadow: `a` for what is a letter or a digit there, blank for the rest."""
+
+SEPARATORS = ":.-"
+MARKS = "/+%]"
+_OTHER = re.compile(r"[^0-9:.\-/+%\]\s]")
+
+
+class Contents:
+    """What one text contains, each fact found out at most once."""
+
+    # No cached_property: in Python 3.11 it takes a lock, which costs more than most of these facts.
+    __slots__ = ("_counts", "_digits", "_host", "_lower", "_others", "_run", "_runs", "_separators", "_shadow", "text")
+
+    def __init__(self, text: str) -> None:
+        """Take the text; nothing is computed yet."""
+        self.text = text
+        self._digits = -1
+        self._run = -1
+        self._separators = -1
+        self._others: bool | None = None
+        self._lower: str | None = None
+        self._shadow: bytes | None = None
+        self._runs: bytes | None = None
+        self._host: bytes | None = None
+        self._counts: dict[str, int] = {}
+
+    @property
+    def digits(self) -> int:
+        """How many characters `\\d` matches."""
+        if self._digits < 0:
+            if self.text.isascii():
+                self._digits = len(self.text) - len(self.text.encode("ascii").translate(None, _ASCII_DIGITS))
+            else:
+                self._digits = len(_DIGIT.findall(self.text))
+        return self._digits
+
+    @property
+    def run(self) -> int:
+        """The length of the longest run without white space."""
+        if self._run < 0:
+            self._run = max(map(len, self.text.split()), default=0)
+        return self._run
+
+    @property
+    def separators(self) -> int:
+        """How many of `SEPARATORS` there are."""
+        if self._separators < 0:
+            self._separators = sum(map(self.text.count, SEPARATORS))
+        return self._separators
+
+    @property
+    def others(self) -> bool:
+        """Whether there is anything but ASCII digits, `SEPARATORS`, `MARKS` and white space."""
+        if self._others is None:
+            self._others = _OTHER.search(self.text) is not None
+        return self._others
+
+    @property
+    def lower(self) -> str:
+        """The text in lower case."""
+        if self._lower is None:
+            self._lower = self.text.lower()
+        return self._lower
+
+    @property
+    def shadow(self) -> bytes:
+        """The text with one byte for each character, see shadow.py."""
+        if self._shadow is None:
+            self._shadow = shadow(self.text)
+        return self._shadow
+
+    def together(self, digits: int, letters: int) -> bool:
+        """Whether there are so many digits in a row, and so many letters or digits, after ignoring case."""
+        if digits > 1 and b"0" * digits not in self.shadow:
+            return False
+        if letters <= max(digits, 1):
+            return True
+        if self._runs is None:
+            self._runs = self.shadow.translate(_LETTERS_AND_DIGITS)
+        return b"a" * letters in self._runs
+
+    @property
+    def host(self) -> bytes:
+        """The text as `urls` looks at it."""
+        if self._host is None:
+            self._host = hosts(self.text)
+        return self._host
+
+    def count(self, character: str) -> int:
+        """How often `character` stands in the text."""
+        known = self._counts.get(character)
+        if known is None:
+            known = self._counts[character] = self.text.count(character)
+        return known
