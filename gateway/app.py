@@ -51,7 +51,7 @@ def create_app(settings: Settings, *, workers: int = 2) -> Starlette:
         try:
             yield
         finally:
-            await gateway.http.close()
+            await gateway.close()
             await gateway.pool.close()
             gateway.sink.close()
 

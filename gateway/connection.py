@@ -59,12 +59,11 @@ async def serve_socket(gateway: Gateway, scope: Scope, receive: Receive, send: S
         _log.warning("a handshake was answered with %d: %s", exc.status, exc)
         await _deny(scope, send, exc)
         return
-    key = caller.key.key
-    gateway.open.update((key.id, ""))
+    place = gateway.take_place(caller.key.key.id)
     try:
         await _run(Conversation(gateway, caller, scope["headers"]), caller.key.key.models[0], asked, receive, send)
     finally:
-        gateway.open.subtract((key.id, ""))
+        place.give_back()
 
 
 async def _deny(scope: Scope, send: Send, denied: Denied) -> None:

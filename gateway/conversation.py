@@ -58,9 +58,36 @@ class Gateway:
     sink: FileSink
     cache: FindingsCache = field(default_factory=FindingsCache)
     open: Counter[str] = field(default_factory=Counter)
+    running: set[asyncio.Task[None]] = field(default_factory=set)
+    """Sessions of requests, which end after their answer was given."""
     asking: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     http: HttpClients = field(default_factory=HttpClients)
     turns: MovingWindowRateLimiter = field(default_factory=lambda: MovingWindowRateLimiter(MemoryStorage()))
+
+    def take_place(self, key: str) -> Place:
+        """Count one more connection or request of a key, which `admit` has let in."""
+        return Place(self.open, key)
+
+    async def close(self) -> None:
+        """End what still runs for requests."""
+        for task in self.running:
+            task.cancel()
+        await asyncio.gather(*self.running, return_exceptions=True)
+        await self.http.close()
+
+
+class Place:
+    """A place among the connections and requests that a key may have; give it back."""
+
+    def __init__(self, open_: Counter[str], key: str) -> None:
+        self._open = open_
+        self._names: tuple[str, ...] = (key, "")
+        open_.update(self._names)
+
+    def give_back(self) -> None:
+        """Once is enough; more often does no harm."""
+        self._open.subtract(self._names)
+        self._names = ()
 
 
 class Denied(Exception):  # an answer, not a mistake

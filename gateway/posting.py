@@ -6,15 +6,17 @@ The same session, policy and audit as on a WebSocket, so that no client finds an
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from gateway.conversation import Conversation, Denied, Gateway, admit
+from gateway.auth import Caller
+from gateway.conversation import Conversation, Denied, Gateway, Place, admit
 from gateway.errors import FrameError, GatewayError, Refused
 from gateway.runner import Runner
 from gateway.session.refusals import STATUS, error_body
@@ -28,6 +30,8 @@ _QUEUE: Final = 32
 """Events that wait for a slow reader; then the provider has to."""
 _STREAM_HEADERS: Final = {"cache-control": "no-store", "x-accel-buffering": "no"}
 _TOO_LARGE: Final = 413
+_TIMEOUT: Final = 408
+_BODY_SECONDS: Final = 60.0
 _DRAINED: Final = 4
 """Times the largest body that are read of one which is too large."""
 _RATE: Final = {"rate_limit_exceeded": 429}
@@ -69,6 +73,7 @@ class Asked:
         self._over.set()
         while not self.frames.empty():  # whoever waits to write goes on, and learns it with the next frame
             self.frames.get_nowait()
+        self.frames.put_nowait(None)
 
 
 async def serve_post(gateway: Gateway, request: Request) -> Response:
@@ -78,43 +83,63 @@ async def serve_post(gateway: Gateway, request: Request) -> Response:
     except Denied as exc:
         _log.warning("a request was answered with %d: %s", exc.status, exc)
         return JSONResponse(error_body(str(exc), exc.code), exc.status)
-    most = gateway.settings.config.limits.message_bytes
+    place = gateway.take_place(caller.key.key.id)
+    response: Response | None = None
     try:
-        body = await _read(request, most)
-    except ClientDisconnect:
-        return Response(status_code=STATUS)
+        response = await _answer(gateway, request, caller, asked, place)
+    finally:
+        if not isinstance(response, _Stream):  # which gives it back at its end
+            place.give_back()
+    return response
+
+
+async def _answer(gateway: Gateway, request: Request, caller: Caller, asked: str | None, place: Place) -> Response:
+    limits = gateway.settings.config.limits
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            body = await _read(request, limits.message_bytes)
+    except (ClientDisconnect, TimeoutError):
+        return JSONResponse(error_body("The body did not come.", "invalid_prompt"), _TIMEOUT)
     if body is None:
-        return JSONResponse(error_body(f"The body is larger than {most} bytes.", "invalid_prompt"), _TOO_LARGE)
+        message = f"The body is larger than {limits.message_bytes} bytes."
+        return JSONResponse(error_body(message, "invalid_prompt"), _TOO_LARGE)
     try:
-        frame, streams = _frame(body, gateway.settings.config.limits.json_depth)
+        frame, streams = _frame(body, limits.json_depth)
     except (FrameError, Refused) as exc:
         return _refusal(exc)
     client = Asked(encode(frame))
     conversation = Conversation(gateway, caller, request.scope["headers"])
-    runner = Runner(conversation.session(asked), client, conversation.around())
-    counted = (caller.key.key.id, "")
-    answer = Answer(client, runner, gateway, counted)
-    return await answer.stream() if streams else await answer.whole()
+    answer = Answer(gateway, client, Runner(conversation.session(asked), client, conversation.around()))
+    with answer.watching(request):
+        return await answer.stream(place) if streams else await answer.whole()
 
 
 class Answer:
     """What becomes of one request: the session runs in a task of its own, and this reads what it sends."""
 
     def __init__(
-        self,
-        client: Asked,
-        runner: Runner,
-        gateway: Gateway,
-        counted: tuple[str, str],
-        first: tuple[str, Dialled] | None = None,
+        self, gateway: Gateway, client: Asked, runner: Runner, first: tuple[str, Dialled] | None = None
     ) -> None:
         """`first` is a provider that is connected already, and its model."""
         self._client: Final = client
-        self._gateway: Final = gateway
-        self._counted: Final = counted
-        gateway.open.update(counted)
-        # No group: the response reads on after this function's caller has returned it; `_end` ends the task.
-        self._running: Final = asyncio.create_task(runner.run(first))  # noqa: TID251
+        # No group: the session ends by itself, after the answer was given; the gateway ends what is left.
+        running = asyncio.create_task(runner.run(first))  # noqa: TID251
+        gateway.running.add(running)
+        running.add_done_callback(gateway.running.discard)
+
+    @contextlib.contextmanager
+    def watching(self, request: Request) -> Iterator[None]:
+        """Leave the session when the client goes away before anything was sent to it."""
+        watch = asyncio.create_task(self._watch(request))  # noqa: TID251 - it ends with this block
+        try:
+            yield
+        finally:
+            watch.cancel()
+
+    async def _watch(self, request: Request) -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        self._client.leave()
 
     async def whole(self) -> Response:
         """The answer as one body: the response, or an error."""
@@ -123,14 +148,16 @@ class Answer:
                 frame = _object(data)
                 if _is_error(frame):
                     return _error(frame)
-                response = frame.get("response")
-                if event(str(frame.get("type"))).cls is Class.TERMINAL and isinstance(response, dict):
+                if event(str(frame.get("type"))).cls is Class.TERMINAL:
+                    response = frame.get("response")
+                    if not isinstance(response, dict):
+                        break
                     return Response(encode(response), media_type="application/json")
             return JSONResponse(error_body(_INTERNAL, "server_error"), 500)
         finally:
-            await self._end()
+            self._client.leave()
 
-    async def stream(self) -> Response:
+    async def stream(self, place: Place) -> Response:
         """The answer as events; an error that comes before any of them is an HTTP error."""
         begun = False
         try:
@@ -141,10 +168,10 @@ class Answer:
             if _is_error(frame):
                 return _error(frame)
             begun = True
-            return _Stream(self._events(data, frame), self._end)
+            return _Stream(self._events(data, frame), self._client, place)
         finally:
             if not begun:
-                await self._end()
+                self._client.leave()
 
     async def _events(self, data: str | None, frame: Frame) -> AsyncIterator[bytes]:
         """The events as they are streamed; those that are there already go out together."""
@@ -163,27 +190,21 @@ class Answer:
         if pieces:
             yield b"".join(pieces)
 
-    async def _end(self) -> None:
-        """Leave the session and wait for its end; a client that went away takes its response with it."""
-        self._client.leave()
-        try:
-            await asyncio.shield(self._running)
-        finally:
-            self._gateway.open.subtract(self._counted)
-
 
 class _Stream(StreamingResponse):
     """A stream of events; whether it is read to its end or not, the session ends with it."""
 
-    def __init__(self, events: AsyncIterator[bytes], end: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, events: AsyncIterator[bytes], client: Asked, place: Place) -> None:
         super().__init__(events, media_type="text/event-stream", headers=_STREAM_HEADERS)
-        self._ends = end
+        self._client = client
+        self._place = place
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
-            await self._ends()
+            self._client.leave()
+            self._place.give_back()
 
 
 async def _read(request: Request, most: int) -> bytes | None:
@@ -214,6 +235,8 @@ def _frame(body: bytes, depth: int) -> tuple[Frame, bool]:
         raise Refused("This is a frame of the WebSocket mode.", param="type" if "type" in value else "stream_id")
     if value.pop("background", None) not in (None, False):
         raise Refused("Responses in the background are not supported.", param="background")
+    if "response" in value:
+        raise Refused("A request has no nested response.", param="response")
     streams = value.pop("stream", None)
     if streams is not None and not isinstance(streams, bool):
         raise Refused("stream must be true or false.", param="stream")

@@ -16,6 +16,7 @@ import httpx2
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from gateway.auth import Caller
 from gateway.config import Deployment
 from gateway.conversation import Conversation, Denied, Gateway, admit
 from gateway.errors import FrameError, GatewayError, UpstreamError
@@ -26,13 +27,23 @@ from gateway.surroundings import Dialled
 from gateway.upstream.http import body_of, told
 from gateway.upstream.websocket import DIAL_SECONDS, Endpoint
 from gateway.wire.frame import Json, encode, loads
+from gateway.wire.schema import Kind, is_structural
 from guardrails.errors import VaultError
 from guardrails.vault import Restorable, WrongTenant
 
 _log: Final = logging.getLogger(__name__)
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
-_QUERY: Final = frozenset({"after", "before", "include", "include[]", "limit", "order"})
-_VALUE: Final = re.compile(r"[A-Za-z0-9_.-]{1,256}")
+_INCLUDES: Final = frozenset({
+    "code_interpreter_call.outputs",
+    "computer_call_output.output.image_url",
+    "file_search_call.results",
+    "message.input_image.image_url",
+    "message.output_text.logprobs",
+    "reasoning.encrypted_content",
+    "web_search_call.action.sources",
+    "web_search_call.results",
+})  # fmt: skip
+_LIMIT: Final = re.compile(r"[0-9]{1,3}")
 _ACTION: Final = {"cancel": "/cancel", "input_items": "/input_items"}
 _SECONDS: Final = 60.0
 _MISSING: Final = "There is no such response."
@@ -71,15 +82,23 @@ async def serve_stored(gateway: Gateway, request: Request) -> Response:
     except Denied as exc:
         _log.warning("a request was answered with %d: %s", exc.status, exc)
         return JSONResponse(error_body(str(exc), exc.code), exc.status)
+    place = gateway.take_place(caller.key.key.id)
+    try:
+        return await _answer(gateway, request, caller)
+    finally:
+        place.give_back()
+
+
+async def _answer(gateway: Gateway, request: Request, caller: Caller) -> Response:
     name = str(request.path_params["id"])
     query = [(key, value) for key, value in request.query_params.multi_items() if key != "model"]
-    if not all(key in _QUERY and _VALUE.fullmatch(value) for key, value in query):
+    if not all(_may_go(key, value) for key, value in query):
         return _told("This query is not supported here.", "invalid_prompt", _BAD_REQUEST)
     try:
         known, deployment = await _owned(gateway, caller.tenant, caller.key.key.models, name)
     except VaultError:
         return _told("The response could not be looked up.", "server_error", 503)
-    if known is None or deployment is None:
+    if known is None or deployment is None or request.method == "HEAD":
         return _told(_MISSING, "not_found", _NOT_FOUND)
     conversation = Conversation(gateway, caller, request.scope["headers"])
     action = request.url.path.rpartition("/")[2]
@@ -102,8 +121,7 @@ async def serve_stored(gateway: Gateway, request: Request) -> Response:
     session.adopt(known)
     fetched = _Fetched(begun, {"type": "response.completed", "response": whole})
     first = (caller.key.key.models[0], Dialled(fetched, deployment.model, deployment.name))
-    counted = (caller.key.key.id, "")
-    answer = await Answer(client, Runner(session, client, conversation.around()), gateway, counted, first).whole()
+    answer = await Answer(gateway, client, Runner(session, client, conversation.around()), first).whole()
     return _listed(answer, value) if as_list and answer.status_code == httpx2.codes.OK else answer
 
 
@@ -126,6 +144,21 @@ async def _owned(
     every = gateway.settings.config.models
     of_key = [deployment for model in models for deployment in every[model].deployments]
     return known, next((deployment for deployment in of_key if deployment.name == at), None)
+
+
+def _may_go(key: str, value: str) -> bool:
+    """Whether a part of the query goes on: the protocol's words, small numbers, random ids."""
+    match key:
+        case "limit":
+            return _LIMIT.fullmatch(value) is not None
+        case "order":
+            return value in ("asc", "desc")
+        case "include" | "include[]":
+            return value in _INCLUDES
+        case "after" | "before":
+            return is_structural(Kind.ID, key, value) and bool(value)
+        case _:
+            return False
 
 
 def _address(url: str) -> str:
@@ -153,6 +186,7 @@ async def _fetch(
     client = gateway.http.of(Endpoint(url, most, deployment.ca_file))
     headers = {"user-agent": "guardrail-gateway", **await conversation.upward(deployment)}
     headers.pop("openai-beta", None)
+    headers["accept-encoding"] = "identity"
     timeout = httpx2.Timeout(_SECONDS, connect=DIAL_SECONDS)
     with told():
         async with client.stream(method, url, params=tuple(query), headers=headers, timeout=timeout) as answer:

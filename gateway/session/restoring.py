@@ -22,6 +22,9 @@ _PLACE: Final = ("output_index", "content_index", "summary_index", "command_inde
 _ENDS: Final = frozenset({Class.DONE, Class.PART, Class.ITEM_DONE})
 _TEXT: Final = "text"
 _TEXT_AS: Final = '"text":'
+_LOGPROBS: Final = ('"logprobs":[{', '"logprobs": [')
+_REPEATS: Final = 64
+"""Texts of one response that are remembered: to look for each in each event must stay cheap."""
 _OUTPUT_TEXT_DELTA: Final = "response.output_text.delta"
 
 
@@ -56,7 +59,7 @@ class Restoring:
         """An event restored for the first time; what its text became is kept for the events that repeat it."""
         text = frame.get(_TEXT) if row.cls is Class.DONE and self._plain and not response.json_text else None
         new = self.whole(response.known, frame, data, json_text=response.json_text)
-        if isinstance(text, str) and new is not data:
+        if isinstance(text, str) and new is not data and len(response.repeats) < _REPEATS:
             response.repeats[_TEXT_AS + encode(text)] = _TEXT_AS + encode(frame[_TEXT])
         return new
 
@@ -65,7 +68,8 @@ class Restoring:
 
         Whole texts come four times: by themselves, in their part, in their item and at the end of the response.
         """
-        if response.known.has_bare or self._may_be_escaped(data):
+        # A token may have escapes anywhere, and what `logprobs` repeat is not restored.
+        if response.known.has_bare or "\\u00" in data or any(some in data for some in _LOGPROBS):
             return None
         new = data
         for old, restored in response.repeats.items():

@@ -37,15 +37,29 @@ class History:
 
     def keep(self, response_id: str, before: str | None, items: Sequence[Json], size: int) -> None:
         """Keep the input and the output of a response that goes on from another; `size` is their bytes as JSON."""
-        self._size += size - (old.size if (old := self._said.pop(response_id, None)) else 0)
+        if response_id in self._chain(before):  # a provider that gives the same id twice: no circles
+            before, said = self.before(before)
+            items, size = [*said, *items], size + sum(map(self._weight, self._chain(response_id)))
+        self._size += size - self._weight(response_id)
+        self._said.pop(response_id, None)
         self._said[response_id] = _Said(before, tuple(items), size)
         while self._said and (len(self._said) > MAX_RESPONSES or self._size > MAX_BYTES):
             self._size -= self._said.popitem(last=False)[1].size
 
     def before(self, response_id: str | None) -> tuple[str | None, list[Json]]:
         """What a request that continues a response has to carry: the id the provider knows, and the items after it."""
-        pieces: list[tuple[Json, ...]] = []
-        while response_id is not None and (said := self._said.get(response_id)) is not None:
-            pieces.append(said.items)
-            response_id = said.before
-        return response_id, [item for piece in reversed(pieces) for item in piece]
+        chain = self._chain(response_id)
+        first = self._said[chain[-1]].before if chain else response_id
+        return first, [item for name in reversed(chain) for item in self._said[name].items]
+
+    def _chain(self, response_id: str | None) -> list[str]:
+        """A response and those it goes on from, as far as they are kept, the last one first."""
+        chain: dict[str, None] = {}
+        while response_id is not None and response_id in self._said and response_id not in chain:
+            chain[response_id] = None
+            response_id = self._said[response_id].before
+        return list(chain)
+
+    def _weight(self, response_id: str) -> int:
+        said = self._said.get(response_id)
+        return said.size if said is not None else 0

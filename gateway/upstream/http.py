@@ -12,7 +12,8 @@ import contextlib
 import secrets
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final
 
 import httpx2
@@ -22,7 +23,7 @@ from gateway.upstream.history import History
 from gateway.upstream.websocket import DIAL_SECONDS, Endpoint, tls
 from gateway.wire.events import EVENTS, Class, event
 from gateway.wire.frame import Json, encode, loads
-from gateway.wire.sse import DONE, SseDecoder
+from gateway.wire.sse import SseDecoder
 from gateway.wire.synth import response_events
 
 _QUEUE: Final = 32
@@ -34,6 +35,9 @@ _WEBSOCKET_BETA: Final = "responses_websockets"
 _EVENT_STREAM: Final = "text/event-stream"
 _ENDS: Final = tuple(encode(name) for name, row in EVENTS.items() if row.cls in (Class.TERMINAL, Class.ERROR))
 """What stands in every event that may end an answer, as the standard writes it."""
+_REST_SECONDS: Final = 0.2
+_LANE: Final = '"stream_id"'
+_NOT_SENT: Final = frozenset({"type", "stream_id", "response", "stream", "background"})
 _LEFT: Final = "The provider closed the connection before the response was complete."
 
 Frame = dict[str, Json]
@@ -60,6 +64,7 @@ class HttpClients:
                 # How long an answer may take is the session's business.
                 timeout=httpx2.Timeout(None, connect=DIAL_SECONDS, pool=DIAL_SECONDS),
                 limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100),
+                cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),  # one caller's are not another's
             )
         return client
 
@@ -81,7 +86,7 @@ class HttpUpstream:
         self._client = client
         self._endpoint = endpoint
         self._headers = {"user-agent": "guardrail-gateway", **headers, "accept": _EVENT_STREAM}
-        self._headers["content-type"] = "application/json"
+        self._headers |= {"content-type": "application/json", "accept-encoding": "identity"}
         if self._headers.get("openai-beta", "").startswith(_WEBSOCKET_BETA):
             del self._headers["openai-beta"]
         self._history = History()
@@ -148,24 +153,24 @@ class HttpUpstream:
             for new in response_events(warm_up):
                 await self._emit(lane, encode(new))
             return
-        body: Frame = {**request, "stream": True}
+        # What only a frame has, or only a request, and no answer could be given to.
+        body: Frame = {key: value for key, value in request.items() if key not in _NOT_SENT} | {"stream": True}
         if said:
             body["input"] = [*said, *items]
             body.pop("previous_response_id")
             if known is not None:
                 body["previous_response_id"] = known
-        ended: Frame | None = None
-        async for data in self._post(encode(body)):
-            if _goes_on(data):
+        async with contextlib.aclosing(self._post(encode(body))) as events:
+            async for data in events:
+                frame = {} if _goes_on(data) else _event(data)
+                ended = bool(frame) and event(str(frame["type"])).cls in (Class.TERMINAL, Class.ERROR)
+                if ended:
+                    self._keep(frame, request, previous, items)
                 await self._emit(lane, data)
-                continue
-            frame = _event(data)
-            if event(str(frame.get("type"))).cls in (Class.TERMINAL, Class.ERROR):
-                ended = frame
-                self._keep(frame, request, previous, items)
-            await self._emit(lane, data)
-        if ended is None:
-            raise UpstreamError(_LEFT)
+                if ended:
+                    await _drain(events)
+                    return
+        raise UpstreamError(_LEFT)
 
     def _keep(self, frame: Frame, request: Frame, previous: str | None, items: list[Json]) -> None:
         """Keep a response that the provider does not."""
@@ -175,7 +180,7 @@ class HttpUpstream:
             new = [*items, *_items(response.get("output"))]
             self._history.keep(name, previous, new, len(encode(new)))
 
-    async def _post(self, body: str) -> AsyncIterator[str]:
+    async def _post(self, body: str) -> AsyncGenerator[str, None]:
         """The events of one answer.
 
         Raises:
@@ -196,10 +201,15 @@ class HttpUpstream:
                     decoder = SseDecoder(self._endpoint.max_bytes)
                     async for piece in answer.aiter_bytes():
                         for data in decoder.feed(piece):
-                            if data and data != DONE:
-                                yield data
+                            yield data
+                    for data in decoder.end():
+                        yield data
 
     async def _emit(self, lane: str | None, data: str) -> None:
+        if _LANE in data:  # the provider has no lanes: whatever it means by that
+            frame = _event(data)
+            frame.pop("stream_id", None)
+            data = encode(frame)
         if lane is not None:  # an object with a type: there is something after the brace
             data = f'{{"stream_id":{encode(lane)},{data.lstrip()[1:]}'
         await self._events.put(data)
@@ -224,6 +234,14 @@ def told() -> Iterator[None]:
     else:
         return
     raise UpstreamError(reason)
+
+
+async def _drain(events: AsyncIterator[str]) -> None:
+    """Read what comes after the last event, so that the connection can be used again; but nobody waits for it long."""
+    with contextlib.suppress(UpstreamError, FrameError, TimeoutError):
+        async with asyncio.timeout(_REST_SECONDS):
+            async for _ in events:
+                pass
 
 
 def _goes_on(data: str) -> bool:

@@ -12,13 +12,15 @@ from typing import Final
 from gateway.errors import FrameError
 
 DONE: Final = "[DONE]"
-"""What some providers send after the last event; it is no event."""
+"""What some providers send after the last event; it is none, and never given."""
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
+_BREAK: Final = re.compile(r"\r\n|\n|\r")
+_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _BOM: Final = b"\xef\xbb\xbf"
 
 
 class SseDecoder:
-    """Takes bytes as they come and gives the data of each event that is complete. One for each response."""
+    """Takes bytes as they come and gives the data of each complete event that has some. One for each response."""
 
     def __init__(self, max_bytes: int) -> None:
         """`max_bytes` bounds one event."""
@@ -50,6 +52,10 @@ class SseDecoder:
             raise FrameError(f"An event of the provider is larger than {self._max} bytes.")
         return events
 
+    def end(self) -> list[str]:
+        """The data of an event that the end of the body completes: a CR may have been the last line's end."""
+        return self.feed(b"\n") if self._rest and self._rest[-1].endswith(b"\r") else []
+
     def _line(self, line: bytes, events: list[str]) -> None:
         if not self._begun:
             self._begun, line = True, line.removeprefix(_BOM)
@@ -58,8 +64,9 @@ class SseDecoder:
             if name == b"data":
                 self._data.append(value.removeprefix(b" "))
             return
-        if self._data:
-            events.append(_text(b"\n".join(self._data)))
+        data = _text(b"\n".join(self._data))
+        if data and data != DONE:
+            events.append(data)
         self._data = []
         self._size = sum(map(len, self._rest))
 
@@ -73,8 +80,11 @@ def _text(data: bytes) -> str:
 
 
 def encode_event(name: str, data: str) -> bytes:
-    """An event as it is streamed. `data` is JSON on one line."""
-    return f"event: {name}\ndata: {data}\n\n".encode()
+    """An event as it is streamed. A name that is none is left out, and data of several lines stays one event's."""
+    if "\n" in data or "\r" in data:
+        data = _BREAK.sub("\ndata: ", data)
+    head = f"event: {name}\n" if _NAME.fullmatch(name) else ""
+    return f"{head}data: {data}\n\n".encode()
 
 
 def encode_comment(text: str) -> bytes:

@@ -33,7 +33,9 @@ def test_a_response_is_given_back_as_it_was(tmp_path: Path, model: str) -> None:
         for method, path in (("GET", first["id"]), ("POST", f"{first['id']}/cancel")):
             status, again = await get(made, path, method=method)
             assert (status, again) == (200, first)
-        status, items = await get(made, f"{first['id']}/input_items?limit=20&order=asc&include[]=a.b")
+        status, items = await get(
+            made, f"{first['id']}/input_items?limit=20&order=asc&include[]=reasoning.encrypted_content"
+        )
         assert status == 200
         assert items["data"][0]["content"] in (
             f"REASON TOOL {EMAIL}",
@@ -84,6 +86,28 @@ def test_every_path_wants_a_key(tmp_path: Path) -> None:
         for method, path in (("GET", "r"), ("DELETE", "r"), ("POST", "r/cancel"), ("GET", "r/input_items")):
             assert (await get(made, path, method=method, key="wrong"))[0] == 401
         assert (await get(made, "r/else"))[0] == 404
+        assert about_responses(providers) == []
+
+    play(tmp_path, script)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "after=123-45-6789",
+        "include[]=4111111111111111",
+        "before=ada.lovelace.example.com",
+        "limit=415-555-0132",
+        "order=ada",
+        "include=ada.lovelace",
+        "else=1",
+        "stream=true",
+    ],
+)
+def test_a_query_carries_nothing_away(tmp_path: Path, query: str) -> None:
+    async def script(made: Gateway, providers: list[StandIn]) -> None:
+        first = await ask(made, "json", "sse", f"I am {EMAIL}")
+        assert (await get(made, f"{first['id']}/input_items?{query}"))[0] == 400
         assert about_responses(providers) == []
 
     play(tmp_path, script)

@@ -211,13 +211,17 @@ def test_a_provider_that_leaves_within_an_answer_is_told_and_recorded_once(tmp_p
     play(tmp_path, script)
 
 
-def test_a_client_that_leaves_takes_its_request_with_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_client_that_leaves_takes_its_request_with_it(tmp_path: Path, stream: bool) -> None:
     async def script(made: Gateway, providers: list[StandIn]) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", made.port)
-        body = json.dumps({"model": "websocket", "input": f"HOLD {EMAIL} and more", "stream": True}).encode()
+        body = json.dumps({"model": "websocket", "input": f"HOLD {EMAIL} and more", "stream": stream}).encode()
         head = f"POST /v1/responses HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {KEY}\r\nContent-Length: {len(body)}"
         writer.write(f"{head}\r\n\r\n".encode() + body)
-        await reader.readuntil(b"response.created")
+        if stream:
+            await reader.readuntil(b"response.created")
+        while not made.rows():
+            await asyncio.sleep(0.01)
         writer.close()
         while len(made.rows()) < 2:
             await asyncio.sleep(0.01)
@@ -229,6 +233,27 @@ def test_a_client_that_leaves_takes_its_request_with_it(tmp_path: Path) -> None:
     play(tmp_path, script)
 
 
+def test_requests_count_from_their_first_byte(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with serve(StandIn()) as url:
+            deployment = {"auth": "none", "model": "gpt-5.1", "name": "d", "url": f"{url}/responses"}
+            config = configuration(url, models={"gpt-5.1": {"deployments": [deployment]}}, limits={"connections": 1})
+            for key in config["keys"]:
+                key["models"] = ["gpt-5.1"]
+            async with gateway(tmp_path, config) as made:
+                _, writer = await asyncio.open_connection("127.0.0.1", made.port)
+                head = f"POST /v1/responses HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {KEY}\r\nContent-Length: 99"
+                writer.write(f"{head}\r\n\r\n".encode())
+                while (await ask(made, "json", "gpt-5.1", "hi")).get("error", {}) in (None, {}):
+                    pass  # until the first one has arrived
+                writer.close()
+                await writer.wait_closed()
+                while "error" in (answer := await ask(made, "json", "gpt-5.1", "hi")) and answer["error"]:
+                    assert answer["error"]["code"] == "rate_limit_exceeded"
+
+    run(main())
+
+
 BAD = {
     "no JSON": (b"{", 400),
     "no object": (b"[]", 400),
@@ -236,6 +261,7 @@ BAD = {
     "another frame": (b'{"type":"response.steer","input":"a"}', 400),
     "a lane": (b'{"stream_id":"a","input":"a"}', 400),
     "in the background": (b'{"background":true,"input":"a"}', 400),
+    "a nested request": (b'{"response":{"background":true,"input":"a"}}', 400),
     "a stream that is none": (b'{"stream":"yes","input":"a"}', 400),
     "another model": (b'{"model":"ada.lovelace@example.com","input":"a"}', 400),
     "too large": (b'{"input":"' + b"a" * (9 << 20) + b'"}', 413),

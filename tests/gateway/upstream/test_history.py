@@ -18,6 +18,19 @@ def test_what_was_said_is_said_again_in_order() -> None:
     assert kept.before(None) == (None, [])
 
 
+def test_a_provider_that_gives_an_id_twice_makes_no_circle() -> None:
+    kept = History()
+    for number in range(5):
+        kept.keep("same", "same", [number], 1)
+    assert kept.before("same") == ("same", [0, 1, 2, 3, 4])
+    kept = History()
+    kept.keep("a", None, ["1"], 1)
+    kept.keep("b", "a", ["2"], 1)
+    kept.keep("a", "b", ["3"], 1)
+    assert kept.before("a") == (None, ["1", "2", "3"])
+    assert kept.before("b")[1][-1] == "2"
+
+
 def test_forks_do_not_see_each_other() -> None:
     kept = History()
     kept.keep("a", None, ["1"], 1)

@@ -218,3 +218,39 @@ def test_nothing_is_logged_at_any_level(caplog: pytest.LogCaptureFixture) -> Non
 def test_a_file_of_authorities_that_cannot_be_read_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(UpstreamError, match="authorities"):
         HttpClients().of(Endpoint("https://example.com/responses", LIMIT, tmp_path / "none.pem"))
+
+
+def test_no_caller_gets_another_ones_cookie() -> None:
+    cookie = "Set-Cookie: session=secret; Path=/\r\n"
+    body = b"data: " + json.dumps(completed("r")).encode() + b"\n\n"
+    server = Server(answer(body, extra=cookie), answer(body))
+
+    async def script(upstream: HttpUpstream) -> None:
+        for _ in range(2):
+            await upstream.send('{"type":"response.create","input":"hi"}')
+            await upstream.receive()
+
+    play(server, script)
+    assert "cookie" not in "".join(server.heads).lower()
+
+
+@pytest.mark.parametrize("after", [b"", b"data: {}\n\n", b'data: {"type":"response.failed"}\n\n', b"\xff\xff\n\n"])
+def test_nothing_comes_after_the_last_event_of_an_answer(after: bytes) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 9999\r\n\r\n"
+    last = b"data: " + json.dumps(completed("r1")).encode() + b"\n\n"
+    server = Server(head + last + after, stream(completed("r2")))
+
+    async def script(upstream: HttpUpstream) -> None:
+        for name in ("r1", "r2"):
+            await upstream.send('{"type":"response.create","input":"hi"}')
+            assert json.loads(await upstream.receive()) == completed(name)
+
+    play(server, script)
+
+
+def test_the_provider_has_no_lanes_and_gets_nothing_of_a_frame() -> None:
+    server = Server(stream({"stream_id": "b", **completed("r")}))
+    frame = {"stream_id": "a", "background": True, "response": {"input": "hi", "stream_id": "c", "background": True}}
+    (got,) = one(server, frame)
+    assert got == {"stream_id": "a", **completed("r")}
+    assert server.bodies == [{"model": "m", "input": "hi", "stream": True}]

@@ -12,12 +12,12 @@ STREAM = (
     b"data: two\r\ndata:lines \r\nid: 7\r\nretry: 9\r\n\r\n"
     b"data: \xc3\xa9\r\rdata\n\ndatax: no\n\n: data: no\n\ndata: [DONE]\n\ndata: cut off"
 )
-EVENTS = ['{"a":1}', "two\nlines ", "é", "", "[DONE]"]
+EVENTS = ['{"a":1}', "two\nlines ", "é"]
 
 
 def decode(pieces: list[bytes], most: int = 1000) -> list[str]:
     decoder = SseDecoder(most)
-    return [event for piece in pieces for event in decoder.feed(piece)]
+    return [event for piece in pieces for event in decoder.feed(piece)] + decoder.end()
 
 
 @pytest.mark.parametrize("first", range(len(STREAM) + 1))
@@ -34,6 +34,17 @@ def test_byte_by_byte_gives_the_same_events() -> None:
 def test_what_is_written_is_read_again() -> None:
     stream = encode_event("response.created", '{"x":"\\n"}') + encode_comment("keepalive") + encode_event("b", "[]")
     assert decode([stream]) == ['{"x":"\\n"}', "[]"]
+
+
+def test_data_of_several_lines_stays_one_events_and_a_name_that_is_none_is_left_out() -> None:
+    assert encode_event("a", "1\n2\r\n3\r4") == b"event: a\ndata: 1\ndata: 2\ndata: 3\ndata: 4\n\n"
+    assert encode_event("a\n\ndata: x", "1") == b"data: 1\n\n"
+
+
+@pytest.mark.parametrize("end", [b"\r\r", b"\n\r", b"\r\n\r", b"\r\n\r\n", b"\n\n"])
+def test_the_last_event_may_end_in_any_way(end: bytes) -> None:
+    assert decode([b"data: 1" + end]) == ["1"]
+    assert decode([bytes([byte]) for byte in b"data: 1" + end]) == ["1"]
 
 
 @pytest.mark.parametrize("stream", [b"data: " + b"a" * 200, b"data: a\n" * 40, b": " + b"a" * 200])
