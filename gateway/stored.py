@@ -101,7 +101,7 @@ async def _answer(gateway: Gateway, request: Request, caller: Caller) -> Respons
     if known is None or deployment is None or request.method == "HEAD":
         return _told(_MISSING, "not_found", _NOT_FOUND)
     conversation = Conversation(gateway, caller, request.scope["headers"])
-    action = request.url.path.rpartition("/")[2]
+    action = str(request.scope["path"]).rpartition("/")[2]  # not of `url`, which a Host header is part of
     try:
         url = _address(deployment.url) + f"/{name}{_ACTION.get(action, '')}"
         value = await _fetch(gateway, conversation, deployment, request.method, url, query)
