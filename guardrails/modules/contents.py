@@ -11,6 +11,8 @@ from guardrails.modules.urls import hosts
 
 _DIGIT = regex.compile(r"\d")
 _ASCII_DIGITS = b"0123456789"
+_DIGITS_TOGETHER = re.compile(rb"00*")
+"""Digits in a shadow. (That it begins with one character makes it fast.)"""
 _LETTERS_AND_DIGITS = bytes(97 if chr(code) in "0abcdefghijklmnopqrstuvwxyz" else 32 for code in range(256))
 """Of a shadow: `a` for what is a letter or a digit there, blank for the rest."""
 
@@ -23,7 +25,20 @@ class Contents:
     """What one text contains, each fact found out at most once."""
 
     # No cached_property: in Python 3.11 it takes a lock, which costs more than most of these facts.
-    __slots__ = ("_counts", "_digits", "_host", "_lower", "_others", "_run", "_runs", "_separators", "_shadow", "text")
+    __slots__ = (
+        "_counts",
+        "_digit_run",
+        "_digits",
+        "_host",
+        "_letter_runs",
+        "_lower",
+        "_others",
+        "_run",
+        "_runs",
+        "_separators",
+        "_shadow",
+        "text",
+    )
 
     def __init__(self, text: str) -> None:
         """Take the text; nothing is computed yet."""
@@ -35,6 +50,8 @@ class Contents:
         self._lower: str | None = None
         self._shadow: bytes | None = None
         self._runs: bytes | None = None
+        self._digit_run = -1
+        self._letter_runs: dict[int, bool] = {}
         self._host: bytes | None = None
         self._counts: dict[str, int] = {}
 
@@ -85,13 +102,18 @@ class Contents:
 
     def together(self, digits: int, letters: int) -> bool:
         """Whether there are so many digits in a row, and so many letters or digits, after ignoring case."""
-        if digits > 1 and b"0" * digits not in self.shadow:
+        if self._digit_run < 0:
+            self._digit_run = max(map(len, _DIGITS_TOGETHER.findall(self.shadow)), default=0)
+        if self._digit_run < digits:
             return False
-        if letters <= max(digits, 1):
+        if letters <= max(self._digit_run, 1):
             return True
-        if self._runs is None:
-            self._runs = self.shadow.translate(_LETTERS_AND_DIGITS)
-        return b"a" * letters in self._runs
+        found = self._letter_runs.get(letters)
+        if found is None:
+            if self._runs is None:
+                self._runs = self.shadow.translate(_LETTERS_AND_DIGITS)
+            found = self._letter_runs[letters] = b"a" * letters in self._runs
+        return found
 
     @property
     def host(self) -> bytes:

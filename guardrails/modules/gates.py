@@ -44,14 +44,14 @@ class Gate:
         """Whether a match is possible at all in the text."""
         if self.digits > 0 and contents.digits < self.digits:
             return False
-        if (self.together > 1 or self.letters > 1) and not contents.together(self.together, self.letters):
-            return False
         for character, least in self.characters:
             if contents.count(character) < least:
                 return False
         if self.others and not contents.others:
             return False
         if self.separators and contents.separators < self.separators:
+            return False
+        if (self.together > 1 or self.letters > 1) and not contents.together(self.together, self.letters):
             return False
         return self.run <= 1 or contents.run >= self.run
 

@@ -51,8 +51,8 @@ _WITH_DIGITS = re.compile(rb"0(?:(?<=[as]0)|0{%d}|0*[as])" % (LEAST_BARE - 1))
 _SEPARATED = re.compile(rb"s[0a]*s")
 _NUMBER = re.compile(rb"0(?:[-. ]*0){%d,}[-. ]*" % (LEAST_DIGITS - 1))
 # An IBAN is no run of a small alphabet, as all its letters may be lower case, but it begins like this and ends soon:
-# two letters, two digits (which are looked for first), and eight letters or digits more.
-_IBAN = re.compile(rb"00(?<=[a-z][a-z]00)(?:[ -]?[a-z0]{4}){2}")
+# two letters, two digits (the first of which is looked for), and eight letters or digits more.
+_IBAN = re.compile(rb"0(?<=[a-z][a-z]0)0(?:[ -]?[a-z0]{4}){2}")
 _IBAN_BEGINS = regex.compile(r"(?i)(?<![A-Z0-9])[A-Z]{2}[0-9]{2}(?:[ -]?[A-Z0-9]{4}){2}")
 _LONGEST_IBAN = 43
 
