@@ -163,7 +163,10 @@ class Outbound:
         effects: list[Effect] = []
         if lane.active is None and not lane.waiting and row.cls is not Class.RESPONSE:
             return lane.last, []  # what still comes after a response is over is a part of it
-        if lane.active is None or (frame.get("type") == "response.created" and identity != lane.active.id):
+        begins = frame.get("type") == "response.created"
+        if lane.active is None and lane.last is not None and not begins and _is(lane.last, identity):
+            return lane.last, []  # also where the next one waits already: some say that one failed after an error
+        if lane.active is None or (begins and identity != lane.active.id):
             if lane.active is not None:  # the provider began the next one without ending this
                 effects += self._stop_timers(lane.active)
                 lane.last = lane.active
@@ -360,6 +363,10 @@ class Outbound:
             usage=usage_of(whole),
             content=response.content,
         )
+
+
+def _is(response: Response, identity: Json) -> bool:
+    return identity is not None and identity == response.id
 
 
 def _identifier(name: str | None) -> Identifier | None:

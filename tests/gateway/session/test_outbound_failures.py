@@ -84,6 +84,21 @@ def test_any_other_error_goes_on_as_it_is(of: Any, status: int) -> None:
     assert wire.provider(frame) == [frame]
 
 
+@POLICIES
+def test_a_response_that_failed_after_its_error_is_not_taken_for_the_next_one(of: Any) -> None:
+    wire = Wire(policy=of)
+    wire.create("x")
+    wire.create(f"mail {EMAIL}")
+    wire.begin("resp_1")
+    wire.provider({"type": "error", "status": 400, "error": {"code": "c", "message": "so"}})
+    wire.provider(ended("failed", "resp_1"))
+    assert [row.response.text for row in rows(wire)] == ["resp_1"]
+    wire.begin("resp_2")
+    wire.provider(ended("completed", "resp_2"))
+    assert [row.response.text for row in rows(wire)] == ["resp_1", "resp_2"]
+    assert rows(wire)[-1].turn == 2
+
+
 def test_an_errors_text_is_restored() -> None:
     wire = Wire()
     (one,) = wire.create(f"mail {EMAIL}")
