@@ -35,6 +35,8 @@ _WEBSOCKET_BETA: Final = "responses_websockets"
 _EVENT_STREAM: Final = "text/event-stream"
 _ENDS: Final = tuple(encode(name) for name, row in EVENTS.items() if row.cls in (Class.TERMINAL, Class.ERROR))
 """What stands in every event that may end an answer, as the standard writes it."""
+_WARM_UP: Final = "resp_warmup"
+"""How the ids of warm-ups begin, which no provider may see."""
 _REST_SECONDS: Final = 0.2
 _LANE: Final = '"stream_id"'
 _NOT_SENT: Final = frozenset({"type", "stream_id", "response", "stream", "background"})
@@ -146,6 +148,9 @@ class HttpUpstream:
         named = request.get("previous_response_id")
         previous = named if isinstance(named, str) else None
         known, said = self._history.before(previous)
+        if known is not None and known.startswith(_WARM_UP):  # one of another connection: nobody knows it any more
+            await self._emit(lane, _not_found())
+            return
         items = _items(request.get("input"))
         if request.pop("generate", None) is False:
             warm_up = _warm_up(request)
@@ -335,6 +340,13 @@ def _unsupported() -> str:
     return encode({"type": "error", "status": _REFUSED, "error": error})
 
 
+def _not_found() -> str:
+    message = "The previous response was not found: send the conversation again."
+    code = "previous_response_not_found"
+    error: Frame = {"type": "invalid_request_error", "code": code, "message": message, "param": "previous_response_id"}
+    return encode({"type": "error", "status": _REFUSED, "error": error})
+
+
 def _warm_up(request: Frame) -> Frame:
     """The response to a warm-up: complete, empty, and free."""
     details: Frame = {"input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}}
@@ -342,7 +354,7 @@ def _warm_up(request: Frame) -> Frame:
         key: request[key] for key in ("instructions", "metadata", "tools", "tool_choice") if key in request
     }
     return {
-        "id": f"resp_{secrets.token_hex(24)}",
+        "id": _WARM_UP + secrets.token_hex(20),
         "object": "response",
         "created_at": int(time.time()),
         "status": "completed",

@@ -78,11 +78,6 @@ def one(server: Server, frame: dict[str, Any] | None = None, count: int = 1, **h
     return got
 
 
-@pytest.fixture(autouse=True)
-def _direct(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
 def test_a_frame_becomes_a_streaming_post_with_the_credentials_of_its_endpoint() -> None:
     server = Server(stream(completed("r")))
     beta = {"openai-beta": "responses_websockets=2026-02-06", "x-client-request-id": "7"}
@@ -194,6 +189,20 @@ def test_a_warm_up_asks_nobody_and_is_part_of_what_follows() -> None:
     )
     assert "previous_response_id" not in first | second
     assert "generate" not in first
+
+
+def test_a_warm_up_of_another_connection_is_not_found_and_the_provider_is_not_asked() -> None:
+    warm_ups: list[str] = []
+
+    async def warm(upstream: HttpUpstream) -> None:
+        await upstream.send('{"type":"response.create","input":"prompt","generate":false}')
+        warm_ups.append(json.loads(await upstream.receive())["response"]["id"])
+
+    play(Server(), warm)
+    server = Server()
+    (told,) = one(server, {"input": "hi", "previous_response_id": warm_ups[0], "stream_id": "a"})
+    assert (told["error"]["code"], told["stream_id"]) == ("previous_response_not_found", "a")
+    assert server.bodies == []
 
 
 def test_what_the_provider_keeps_is_not_said_again() -> None:
