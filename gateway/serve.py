@@ -21,7 +21,16 @@ from guardrails.detector import build
 from guardrails.errors import GuardrailError
 from policies.model import Policy
 
-_QUIET: Final = ("uvicorn", "uvicorn.error", "uvicorn.access", "websockets", "presidio-analyzer", "presidio-anonymizer")
+_QUIET: Final = (
+    "uvicorn",
+    "uvicorn.error",
+    "uvicorn.access",
+    "websockets",
+    "presidio-analyzer",
+    "presidio-anonymizer",
+    "httpx2",
+    "httpcore2",
+)
 """Loggers that would write paths with their query, frames, headers or candidates, at one level or another."""
 _KEEP_ALIVE: Final = 20.0
 _PORT: Final = 8080
