@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
@@ -78,6 +79,13 @@ class Asked:
 
 async def serve_post(gateway: Gateway, request: Request) -> Response:
     """Answer one `POST /v1/responses`."""
+    return await let_in(gateway, request, partial(_answer, gateway, request))
+
+
+async def let_in(
+    gateway: Gateway, request: Request, answer: Callable[[Caller, str | None, Place], Awaitable[Response]]
+) -> Response:
+    """Answer a request of whoever may make one: the caller, the model of `?model=`, and a place that is counted."""
     try:
         caller, asked = admit(gateway, request.scope)
     except Denied as exc:
@@ -86,7 +94,7 @@ async def serve_post(gateway: Gateway, request: Request) -> Response:
     place = gateway.take_place(caller.key.key.id)
     response: Response | None = None
     try:
-        response = await _answer(gateway, request, caller, asked, place)
+        response = await answer(caller, asked, place)
     finally:
         if not isinstance(response, _Stream):  # which gives it back at its end
             place.give_back()

@@ -7,9 +7,9 @@ asked. What comes back goes through a session like any answer: restored or maske
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 from collections import deque
+from functools import partial
 from typing import Final
 
 import httpx2
@@ -18,9 +18,9 @@ from starlette.responses import JSONResponse, Response
 
 from gateway.auth import Caller
 from gateway.config import Deployment
-from gateway.conversation import Conversation, Denied, Gateway, admit
+from gateway.conversation import Conversation, Gateway, Place
 from gateway.errors import FrameError, GatewayError, UpstreamError
-from gateway.posting import Answer, Asked
+from gateway.posting import Answer, Asked, let_in
 from gateway.runner import Runner
 from gateway.session.refusals import error_body
 from gateway.surroundings import Dialled
@@ -31,7 +31,6 @@ from gateway.wire.schema import Kind, is_structural
 from guardrails.errors import VaultError
 from guardrails.vault import Restorable, WrongTenant
 
-_log: Final = logging.getLogger(__name__)
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _INCLUDES: Final = frozenset({
     "code_interpreter_call.outputs",
@@ -77,19 +76,11 @@ class _Fetched:
 
 async def serve_stored(gateway: Gateway, request: Request) -> Response:
     """Answer one request about a stored response."""
-    try:
-        caller, _ = admit(gateway, request.scope)
-    except Denied as exc:
-        _log.warning("a request was answered with %d: %s", exc.status, exc)
-        return JSONResponse(error_body(str(exc), exc.code), exc.status)
-    place = gateway.take_place(caller.key.key.id)
-    try:
-        return await _answer(gateway, request, caller)
-    finally:
-        place.give_back()
+    return await let_in(gateway, request, partial(_answer, gateway, request))
 
 
-async def _answer(gateway: Gateway, request: Request, caller: Caller) -> Response:
+async def _answer(gateway: Gateway, request: Request, caller: Caller, asked: str | None, place: Place) -> Response:
+    del asked, place  # what is stored has its model, and nothing is streamed
     name = str(request.path_params["id"])
     query = [(key, value) for key, value in request.query_params.multi_items() if key != "model"]
     if not all(_may_go(key, value) for key, value in query):
