@@ -196,15 +196,10 @@ def configuration(folder: Path, port: int, upstream: str) -> Path:
     return path
 
 
-def main() -> int:
-    """Start everything, measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--turns", type=int, default=400, help="measured in each round")
-    parser.add_argument("--check", action="store_true", help="exit 1 where a bar is missed")
-    options = parser.parse_args()
+@contextlib.contextmanager
+def relay_and_gateway() -> Iterator[tuple[Target, Target]]:
+    """The provider, the relay and the gateway, each in a process of its own."""
     env = {name: secrets.token_hex(32) for name in ("BENCH_KEY", "GATEWAY_VAULT_SECRET", "GATEWAY_AUDIT_SECRET")}
-    key = env["BENCH_KEY"]
     ports = [free_port() for _ in range(3)]
     upstream = f"ws://127.0.0.1:{ports[0]}/v1/responses"
     with contextlib.ExitStack() as stack:
@@ -215,7 +210,18 @@ def main() -> int:
         serving = process("-m", "gateway", "serve", "--config", str(config), env=env)
         gateway = stack.enter_context(serving)
         urls = [f"ws://127.0.0.1:{port}/v1/responses" for port in ports]
-        targets = Target("relay", urls[1], key, relay.pid), Target("gateway", urls[2], key, gateway.pid)
+        key = env["BENCH_KEY"]
+        yield Target("relay", urls[1], key, relay.pid), Target("gateway", urls[2], key, gateway.pid)
+
+
+def main() -> int:
+    """Start everything, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--turns", type=int, default=400, help="measured in each round")
+    parser.add_argument("--check", action="store_true", help="exit 1 where a bar is missed")
+    options = parser.parse_args()
+    with relay_and_gateway() as targets:
         is_met = uvloop.run(run(*targets, options.rounds, options.turns))
     return 0 if is_met or not options.check else 1
 

@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import random
 import secrets
 import statistics
 import string
 import sys
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 import uvloop
 from load import Client
-from run import HERE, Target, check, configuration, create, free_port, line, process, turn_request
+from run import Target, check, create, line, relay_and_gateway, turn_request
 
 SIZES = {"2 KB": (2_000, 2.0), "20 KB": (20_000, 3.0), "100 KB": (100_000, 6.0)}
 AGAIN_BAR, MEANWHILE_BAR, LATE_BAR = 2.0, 2.0, 5.0
@@ -125,19 +122,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--check", action="store_true", help="exit 1 where a bar is missed")
     options = parser.parse_args()
-    env = {name: secrets.token_hex(32) for name in ("BENCH_KEY", "GATEWAY_VAULT_SECRET", "GATEWAY_AUDIT_SECRET")}
-    key = env["BENCH_KEY"]
-    ports = [free_port() for _ in range(3)]
-    upstream = f"ws://127.0.0.1:{ports[0]}/v1/responses"
-    with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        config = configuration(folder, ports[2], upstream)
-        stack.enter_context(process(str(HERE / "upstream.py"), str(ports[0])))
-        relay = stack.enter_context(process(str(HERE / "relay.py"), str(ports[1]), upstream))
-        serving = process("-m", "gateway", "serve", "--config", str(config), env=env)
-        gateway = stack.enter_context(serving)
-        urls = [f"ws://127.0.0.1:{port}/v1/responses" for port in ports]
-        targets = Target("relay", urls[1], key, relay.pid), Target("gateway", urls[2], key, gateway.pid)
+    with relay_and_gateway() as targets:
         is_met = uvloop.run(sizes(targets, options.rounds))
         is_met &= uvloop.run(meanwhile(targets[1], options.rounds))
     return 0 if is_met or not options.check else 1

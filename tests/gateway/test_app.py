@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,12 +16,6 @@ from tests.gateway.loopback import KEY, OTHER_KEY, Gateway, Provider, configurat
 
 AUTHORIZED = {"Authorization": f"Bearer {KEY}"}
 BODY = json.dumps({"model": "gpt-5.1", "input": "I am ada.lovelace@example.com"}).encode()
-
-
-@pytest.fixture(autouse=True)
-def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the collection at start-up, which walks through all that other tests have loaded."""
-    monkeypatch.setattr("gateway.app.gc", SimpleNamespace(collect=lambda: 0, freeze=lambda: None))
 
 
 Script = Callable[[Gateway, Provider], Awaitable[None]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,14 +22,6 @@ from tests.gateway.loopback import (
     text_of,
 )
 from tests.kit import EMAIL, SSN
-
-
-@pytest.fixture(autouse=True)
-def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the collection at start-up; and nothing here leaves the machine, whatever proxy its environment names."""
-    monkeypatch.setattr("gateway.app.gc", SimpleNamespace(collect=lambda: 0, freeze=lambda: None))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
 
 # Headers
 

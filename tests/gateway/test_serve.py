@@ -8,7 +8,6 @@ import logging
 import socket
 import ssl
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -35,12 +34,6 @@ from tests.gateway.tls import Authority
 from tests.kit import EMAIL, policy
 
 URL = "ws://127.0.0.1:1/v1/responses"
-
-
-@pytest.fixture(autouse=True)
-def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.app.gc", SimpleNamespace(collect=lambda: 0, freeze=lambda: None))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
 def test_the_server_is_told_the_limits_and_to_say_nothing_of_itself(tmp_path: Path) -> None:

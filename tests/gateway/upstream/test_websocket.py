@@ -26,11 +26,6 @@ SECRET = "sk-provider-0a1b2c3d4e5f"
 LIMIT = 1 << 20
 
 
-@pytest.fixture(autouse=True)
-def _direct(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
-
-
 def port_of(server: Server) -> int:
     return int(next(iter(server.sockets)).getsockname()[1])
 
