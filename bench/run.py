@@ -27,6 +27,9 @@ HERE = Path(__file__).parent
 MASKED = (0, 10, 100, 500)
 DELTAS = 10_000
 WARM_UP_TURNS = 50
+SHORT_ROUNDS = 4
+"""Rounds of turns for each of deltas: a shared machine changes its speed within seconds, so the two are measured close
+together and often, and the ratio is the median of the ratios of such pairs."""
 TURN_BAR, CPU_BAR, DELTA_BAR, FLAT_BAR = 2.0, 3.0, 0.9, 0.9
 
 SENTENCES = "Please update the order {number} of our customer, who wrote again today and asked that the receipt go to "
@@ -44,8 +47,8 @@ class Target:
 
     def cpu(self) -> float:
         """Seconds of CPU the process has used so far."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        threads = Path(f"/proc/{self.pid}/task").iterdir()
+        return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
 
     def resident(self) -> float:
         """Resident memory in MiB."""
@@ -113,11 +116,12 @@ async def run(relay: Target, gateway: Target, rounds: int, turns: int) -> bool:
     p50: dict[str, list[float]] = {target.name: [] for target in both}
     cpu: dict[str, list[float]] = {target.name: [] for target in both}
     rates: dict[tuple[str, int], list[float]] = {(target.name, n): [] for target in both for n in MASKED}
-    for number in range(rounds):
+    for number in range(rounds * SHORT_ROUNDS):
         for target in both if number % 2 else both[::-1]:
             time, used = await measure_turns(target, range(start := next(numbers), start + WARM_UP_TURNS + turns))
             p50[target.name].append(time)
             cpu[target.name].append(used)
+    for number in range(rounds):
         for masked in MASKED:
             for target in both if number % 2 else both[::-1]:
                 rates[target.name, masked].append(await measure_stream(target, masked, number))
@@ -131,7 +135,7 @@ def report(
     targets: tuple[Target, Target],
 ) -> bool:
     """Print the medians and the ratios beside the bars."""
-    print(f"{'':34}{'relay':>12}{'gateway':>12}{'ratio':>8}{'  (rounds)':>16}   bar")
+    print(f"{'':34}{'relay':>12}{'gateway':>12}{'ratio':>8}{'  (quartiles)':>16}   bar")
     met = [
         line("p50 of a 200 B turn, µs", p50["relay"], p50["gateway"], TURN_BAR, at_most=True),
         line("CPU of a 200 B turn, µs", cpu["relay"], cpu["gateway"], CPU_BAR, at_most=True),
@@ -148,13 +152,14 @@ def report(
 
 
 def line(label: str, base: list[float], mine: list[float], bar: float, *, at_most: bool, columns: str = "") -> bool:
-    """Print one comparison: medians, and the median of the ratios of each round; whether it meets the bar."""
+    """Print one comparison: medians, and median and quartiles of the ratios of each round; whether it meets the bar."""
     ratios = sorted(b / a for a, b in zip(base, mine, strict=True) if a)
     if not ratios:
         return True
     ratio = statistics.median(ratios)
     is_met = ratio <= bar if at_most else ratio >= bar
-    spread = f"({ratios[0]:.2f}-{ratios[-1]:.2f})"
+    middle = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else (ratio, ratio, ratio)
+    spread = f"({middle[0]:.2f}-{middle[2]:.2f})"
     values = f"{statistics.median(base):>12,.0f}{statistics.median(mine):>12,.0f}"
     verdict = f"{'<=' if at_most else '>='} {bar}  {'met' if is_met else 'MISSED'}"
     print(f"{label:34}{values}{ratio:>8.2f}{spread:>16}   {verdict}")
@@ -218,7 +223,7 @@ def main() -> int:
     """Start everything, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--turns", type=int, default=400, help="measured in each round")
+    parser.add_argument("--turns", type=int, default=100, help="measured in each round")
     parser.add_argument("--check", action="store_true", help="exit 1 where a bar is missed")
     options = parser.parse_args()
     with relay_and_gateway() as targets:
