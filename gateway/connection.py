@@ -10,6 +10,7 @@ from starlette.types import Message, Receive, Scope, Send
 from gateway.conversation import Conversation, Denied, Gateway, admit
 from gateway.errors import UpstreamError
 from gateway.runner import Runner
+from gateway.session.effects import Connect
 from gateway.session.refusals import error_body
 from gateway.surroundings import Dialled
 from gateway.wire.frame import encode
@@ -89,7 +90,7 @@ async def _run(conversation: Conversation, default: str, asked: str | None, rece
     model = asked or default
     first: tuple[str, Dialled] | None = None
     try:
-        headers, dialled = await conversation.dial(model)
+        headers, dialled = await conversation.dial(Connect(model))
     except UpstreamError:
         await send({"type": "websocket.accept", "headers": []})
     else:

@@ -13,7 +13,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple, TypeAlias
 from urllib.parse import parse_qs
 from weakref import WeakValueDictionary
@@ -29,9 +29,11 @@ from gateway.audit.sinks import FileSink
 from gateway.auth import UNAUTHORIZED, Caller, authenticate, origin_allowed, tenant_secret
 from gateway.config import Deployment, Settings
 from gateway.errors import UpstreamError
+from gateway.session.effects import Connect
 from gateway.session.session import Session
 from gateway.session.states import Bounds, Setup
 from gateway.surroundings import Dialled, Surroundings
+from gateway.upstream.health import Health
 from gateway.upstream.http import HttpClients, HttpUpstream
 from gateway.upstream.websocket import DIAL_SECONDS, Endpoint, Upstream, dial
 from guardrails.cache import FindingsCache
@@ -62,6 +64,7 @@ class Gateway:
     """Sessions of requests, which end after their answer was given."""
     asking: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     http: HttpClients = field(default_factory=HttpClients)
+    health: Health = field(default_factory=lambda: Health(time.monotonic))
     turns: MovingWindowRateLimiter = field(default_factory=lambda: MovingWindowRateLimiter(MemoryStorage()))
 
     def take_place(self, key: str) -> Place:
@@ -200,9 +203,9 @@ class Conversation:
         self._masker: Final = Masker(self._policy, tenant_secret=caller.secret, audit_secret=audit)
         self._detection: Final = CachedDetection(gateway, self._policy, caller.tenant)
 
-    def session(self, model: str | None) -> Session:
-        """A session for this caller; `model` is what `?model=` asked for."""
-        return Session(self._setup(), model=model)
+    def session(self, model: str | None, *, http: bool = False) -> Session:
+        """A session for this caller; `model` is what `?model=` asked for, `http` that it is for one request."""
+        return Session(replace(self._setup(), http=http), model=model)
 
     def around(self) -> Surroundings:
         """What the session's effects are performed with."""
@@ -234,6 +237,7 @@ class Conversation:
             self._config.on_model_mismatch,
             bounds,
             self._admit_turn(),
+            frozenset(name for name, model in self._config.models.items() if len(model.deployments) > 1),
         )
 
     def _admit_turn(self) -> Callable[[], bool]:
@@ -244,34 +248,42 @@ class Conversation:
         item = RateLimitItemPerMinute(limit)
         return lambda: self._gateway.turns.hit(item, self._caller.tenant)
 
-    async def _redial(self, model: str, home: str | None) -> Dialled:
-        return (await self.dial(model, home))[1]
+    async def _redial(self, asked: Connect) -> Dialled:
+        return (await self.dial(asked))[1]
 
-    async def dial(self, model: str, home: str | None = None) -> tuple[Mapping[str, str], Dialled]:
+    async def dial(self, asked: Connect) -> tuple[Mapping[str, str], Dialled]:
         """Connect to one of a model's deployments: by weight, and to another one where that fails.
 
-        To `home` alone, where it is one of them: what a conversation goes on from is there and nowhere else. Gives the
-        headers of its answer, too.
+        To the one asked for alone, where the model has it: what a conversation goes on from is there and nowhere else.
+        Gives the headers of its answer, too.
 
         Raises:
             UpstreamError: none can be reached.
 
         """
-        every = self._config.models[model].deployments
-        left = [one for one in every if one.name == home] or list(every)
+        health, every = self._gateway.health, self._config.models[asked.model].deployments
+        if asked.failed:
+            _log.warning("deployment %s did not answer key %s", asked.failed[-1], self._caller.key.key.id)
+            health.failed(asked.failed[-1])
+        left = [one for one in every if one.name == asked.deployment]
+        left = left or [one for one in every if one.name not in asked.failed]
         until = time.monotonic() + DIAL_SECONDS
-        while True:
-            chosen = random.choices(left, [one.weight for one in left])[0]
+        while left:
+            good = health.good([one.name for one in left])
+            first = [one for one in left if one.name in good]
+            chosen = random.choices(first, [one.weight for one in first])[0]
             left.remove(chosen)
             try:
                 upstream = await self._connect(chosen)
             except UpstreamError as exc:
+                health.failed(chosen.name)
                 _log.warning("deployment %s, dialled for key %s: %s", chosen.name, self._caller.key.key.id, exc)
                 # One that answers nothing takes all the time a client waits; one that refuses takes none.
                 if not left or time.monotonic() >= until:
                     raise
             else:
                 return upstream.headers, Dialled(upstream, chosen.model, chosen.name)
+        raise UpstreamError("No other deployment of the model is left.")
 
     async def _connect(self, chosen: Deployment) -> Upstream | HttpUpstream:
         endpoint = Endpoint(chosen.url, self._config.limits.upstream_message_bytes, chosen.ca_file)

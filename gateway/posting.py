@@ -117,7 +117,7 @@ async def _answer(gateway: Gateway, request: Request, caller: Caller, asked: str
         return _refusal(exc)
     client = Asked(encode(frame))
     conversation = Conversation(gateway, caller, request.scope["headers"])
-    answer = Answer(gateway, client, Runner(conversation.session(asked), client, conversation.around()))
+    answer = Answer(gateway, client, Runner(conversation.session(asked, http=True), client, conversation.around()))
     with answer.watching(request):
         return await answer.stream(place) if streams else await answer.whole()
 

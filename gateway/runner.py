@@ -176,8 +176,8 @@ class Runner:
                 return await self._recall(ticket, response_id)
             case Remember():
                 await self._remember(effect)
-            case Connect(model, deployment):
-                self._spawn(self._connect(model, deployment))
+            case Connect():
+                self._spawn(self._connect(effect))
             case Disconnect():
                 self._detach()
             case _:
@@ -238,15 +238,15 @@ class Runner:
         except VaultError:
             _log.warning("the vault did not keep a response: its tokens will stay tokens in later turns")
 
-    async def _connect(self, model: str, deployment: str | None) -> None:
+    async def _connect(self, asked: Connect) -> None:
         """Dial, and make the new connection the provider's."""
         try:
-            dialled = await self._around.dial(model, deployment)
+            dialled = await self._around.dial(asked)
         except UpstreamError as exc:
             await self._put(partial(self._session.connect_failed, exc))
             return
         self._open.add(dialled.provider)
-        await self._put(partial(self._arrived, model, dialled))
+        await self._put(partial(self._arrived, asked.model, dialled))
 
     def _arrived(self, model: str, dialled: Dialled, now: float) -> list[Effect]:
         """A new connection takes the place of the one before, in the same step in which the session learns of it."""

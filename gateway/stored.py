@@ -108,7 +108,7 @@ async def _answer(gateway: Gateway, request: Request, caller: Caller, asked: str
     whole: Frame = {"id": name, "object": "response", "output": value.get("data")} if as_list else value
     begun: Frame = {"type": "response.created", "response": {"id": name, "output": []}}
     client = Asked(None)
-    session = conversation.session(None)
+    session = conversation.session(None, http=True)
     session.adopt(known)
     fetched = _Fetched(begun, {"type": "response.completed", "response": whole})
     first = (caller.key.key.models[0], Dialled(fetched, deployment.model, deployment.name))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.audit.sinks import Sink
+from gateway.session.effects import Connect
 from guardrails.findings import Finding
 from guardrails.vault import Vault
 
@@ -63,9 +64,9 @@ class Dialled:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the runner performs effects with. `dial` gives a connection for a model, if it can to a given deployment."""
+    """What the runner performs effects with. `dial` gives a connection as `Connect` asks for it, or UpstreamError."""
 
-    dial: Callable[[str, str | None], Awaitable[Dialled]]
+    dial: Callable[[Connect], Awaitable[Dialled]]
     detection: Detection
     vault: Vault
     sink: Sink

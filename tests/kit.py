@@ -84,7 +84,9 @@ class Wire:
     mismatch: Mismatch = "overwrite"
     asked: str | None = None
     bounds: Bounds = field(default_factory=Bounds)
+    deployments: Sequence[str] = ("only",)
     vault: dict[str, Restorable] = field(default_factory=dict)
+    homes: dict[str, str | None] = field(default_factory=dict)
     hold: bool = False
     reachable: bool = True
     audit_works: bool = True
@@ -93,9 +95,9 @@ class Wire:
     def __post_init__(self) -> None:
         masker = Masker(self.policy, tenant_secret=self.secret, audit_secret=b"the audit's own secret")
         who = Who("c0ffee", "team-a", self.policy.name, self.policy.digest)
-        self.session = Session(
-            Setup(self.policy, masker, who, self.models, self.mismatch, self.bounds), model=self.asked
-        )
+        several = self.models if len(self.deployments) > 1 else ()
+        setup = Setup(self.policy, masker, who, self.models, self.mismatch, self.bounds, several=several)
+        self.session = Session(setup, model=self.asked)
         self.sent_up: list[dict[str, Json]] = []
         self.raw_up: list[str] = []
         self.sent_down: list[dict[str, Json]] = []
@@ -105,6 +107,7 @@ class Wire:
         self.questions: deque[Detect] = deque()
         self.now = 0.0
         self.disconnected = 0
+        self.dialled: list[str] = []
 
     def client(self, frame: Json | str | bytes) -> list[dict[str, Json]]:
         """The client sends a frame (a str or bytes as it is); what the provider gets because of it."""
@@ -179,13 +182,12 @@ class Wire:
             case Detect(ticket):
                 return self.session.detected(ticket, self._findings(effect), 0.001, self.now)
             case Recall(ticket, response_id):
-                return self.session.recalled(ticket, self.vault.get(response_id), self.now)
-            case Remember(response_id, values):
-                self.vault[response_id] = values
-            case Connect(model, _) if self.reachable:
-                return self.session.connected(model, self.provider_models.get(model, model), self.now)
+                home = self.homes.get(response_id)
+                return self.session.recalled(ticket, self.vault.get(response_id), self.now, home=home)
+            case Remember(response_id, values, deployment):
+                self.vault[response_id], self.homes[response_id] = values, deployment
             case Connect():
-                return self.session.connect_failed(UpstreamError("The provider cannot be reached."), self.now)
+                return self._connect(effect)
             case Disconnect():
                 self.disconnected += 1
             case StartTimer(ticket, seconds):
@@ -195,6 +197,21 @@ class Wire:
             case _:
                 raise AssertionError(effect)
         return []
+
+    def _connect(self, asked: Connect) -> list[Effect]:
+        """Dial the deployment that is asked for, or else the first that did not fail."""
+        left = [asked.deployment] if asked.deployment else [one for one in self.deployments if one not in asked.failed]
+        if not left or not self.reachable:
+            return self.session.connect_failed(UpstreamError("The provider cannot be reached."), self.now)
+        self.dialled.append(left[0])
+        name = self.provider_models.get(left[0]) or self.provider_models.get(asked.model, asked.model)
+        return self.session.connected(asked.model, name, self.now, deployment=left[0])
+
+    def leave(self) -> list[dict[str, Json]]:
+        """The provider closes the connection; what the client gets because of it."""
+        before = len(self.sent_down)
+        self.perform(self.session.upstream_closed(UpstreamError("The provider left."), self.now))
+        return self.sent_down[before:]
 
     def _findings(self, question: Detect) -> list[list[Finding]]:
         return detector(self.policy).detect(question.texts)

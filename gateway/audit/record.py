@@ -79,6 +79,7 @@ class Row:
     model_asked: str | None = None
     model_used: str | None = None
     deployment: str | None = None
+    attempt: int = 1
     reason: str | None = None
     findings: Sequence[Found] = ()
     attachments: int = 0
@@ -109,6 +110,8 @@ class Row:
             "detection_ms": round(self.detection * 1000, 3),
             "duration_ms": round(self.duration * 1000, 3),
         }
+        if self.attempt > 1:
+            row["attempt"] = self.attempt
         if self.usage is not None:
             row["usage"] = {
                 "input_tokens": self.usage.input_tokens,

@@ -56,10 +56,15 @@ class Remember:
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """Connect to a deployment of a model, `deployment` first; answer with `connected()` or `connect_failed()`."""
+    """Connect to a deployment of a model; answer with `connected()` or `connect_failed()`.
+
+    `deployment` is the one that has what a turn goes on from: no other will do. Those of `failed`, the last one just
+    now, did not answer a turn, and will not do either.
+    """
 
     model: str
     deployment: str | None = None
+    failed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from gateway.audit.record import Decision, Identifier, Row
 from gateway.errors import FrameError, GatewayError, NotExamined, Refused, UpstreamError
 from gateway.session import model as models
+from gateway.session.affinity import marks
 from gateway.session.effects import Detect, Effect, Recall, Record, Remember, ToClient, ToUpstream
 from gateway.session.lanes import Lanes
 from gateway.session.masking import mask_turn, masked_texts, question
 from gateway.session.refusals import error_frame
-from gateway.session.states import WOULD, ClientEvent, Frame, Lane, Response, Setup, Turn
+from gateway.session.states import WOULD, ClientEvent, Frame, Lane, Response, Setup, Turn, Unanswered
 from gateway.wire.frame import Json, decode, encode
 from gateway.wire.texts import walk
 from guardrails.errors import VaultError
@@ -42,6 +44,10 @@ class Inbound:
     def first_model(self) -> str:
         """The model of a connection that has not named any."""
         return self._setup.models[0]
+
+    @property
+    def _several(self) -> bool:
+        return self.model in self._setup.several
 
     def frame(self, data: str | bytes, now: float) -> tuple[Turn | None, list[Effect]]:
         """Take a message. The turn, if it became one, is in its lane, and settled when it is ready."""
@@ -88,7 +94,10 @@ class Inbound:
             decision = "blocked"
         row = self._row(turn, decision, now, reason=str(turn.refusal))
         self._sent[turn.ticket] = (turn.lane, None)
-        return [Record(turn.ticket, row), ToClient(error_frame(turn.refusal, lane), turn.ticket)], None
+        return [
+            Record(turn.ticket, row),
+            ToClient(error_frame(turn.refusal, lane, http=self._setup.http), turn.ticket),
+        ], None
 
     def performed(self) -> None:
         """Everything so far has been performed, or has failed: the runner does so before it brings the next message."""
@@ -102,7 +111,7 @@ class Inbound:
         lane, response = sent
         if response is not None and response in lane.waiting:
             lane.waiting.remove(response)
-        return [ToClient(error_frame(error, lane.name))], response
+        return [ToClient(error_frame(error, lane.name, http=self._setup.http))], response
 
     def _lane(self, frame: Frame) -> Lane:
         """The lane of a frame. A steering or an injection goes to the lane of the response it names."""
@@ -145,10 +154,13 @@ class Inbound:
         turn.texts = masked_texts(turn.walk)
         self.pending[turn.ticket] = turn
         effects: list[Effect] = []
-        if turn.continues is None:
+        # What goes on from nothing may still hold what only one deployment has: the vault is asked where that is.
+        held = marks(turn.frame) if turn.continues is None and self._several else ()
+        known_as = held[-1] if held else turn.continues
+        if known_as is None:
             turn.inherited = EMPTY
         else:
-            effects.append(Recall(turn.ticket, turn.continues))
+            effects.append(Recall(turn.ticket, known_as))
         if turn.texts:
             turn.question = question(self._setup, turn.frame, turn.texts)
             effects.append(Detect(turn.ticket, turn.question.asked))
@@ -172,11 +184,25 @@ class Inbound:
             response.json_text = _wants_json(frame)
             response.rewritten = turn.rewritten or self.provider_model not in (None, self.model)
             response.model, response.deployment = self.model, self.deployment
+            response.several = self._several
+            if self._several and turn.free and turn.continues is None:
+                response.unanswered = Unanswered(frame, row)
         elif turn.continues is not None and known is not turn.inherited:
             effects.append(Remember(turn.continues, known))
             self._steer(turn.continues, known)
         self._sent[turn.ticket] = (turn.lane, response)
         return effects, response
+
+    def again(self, lane: Lane, response: Response, waits: Unanswered) -> list[Effect]:
+        """Ask the deployment that is connected now what another one did not answer. Its row says that it is asked."""
+        waits.fault = None
+        response.deployment = self.deployment
+        if self.provider_model is not None:
+            _write_model(waits.frame, self.provider_model)
+            response.rewritten = response.rewritten or self.provider_model != self.model
+        row = replace(waits.row, deployment=self.deployment, attempt=len(waits.failed) + 1)
+        self._sent[response.ticket] = (lane, response)
+        return [Record(response.ticket, row), ToUpstream(response.ticket, encode(waits.frame))]
 
     def _steer(self, response_id: str, known: Restorable) -> None:
         """Steering goes on in the response it names and in its automatic successor: both restore its values."""
@@ -191,7 +217,10 @@ class Inbound:
     def _refuse_unread(self, error: GatewayError, lane: Lane | None) -> list[Effect]:
         row = Row(self._setup.who, self._number, "input", "other", "refused", reason=str(error))
         ticket = self._lanes.ticket()
-        return [Record(ticket, row), ToClient(error_frame(error, lane.name if lane else None), ticket)]
+        return [
+            Record(ticket, row),
+            ToClient(error_frame(error, lane.name if lane else None, http=self._setup.http), ticket),
+        ]
 
     def _row(self, turn: Turn, decision: Decision, now: float, *, reason: str | None) -> Row:
         shown = _identifier(turn, "stream_id", turn.lane.name)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from typing import Final, Literal
 
 from gateway.audit.record import Decision, Identifier, Row
 from gateway.errors import FrameError, GatewayError, NotExamined, Refused, UpstreamError
+from gateway.session.affinity import marks
 from gateway.session.effects import Detect, Effect, Record, Remember, StartTimer, StopTimer, ToClient
 from gateway.session.lanes import Lanes
-from gateway.session.refusals import error_frame, tell
+from gateway.session.refusals import error_frame, is_outage, tell
 from gateway.session.replay import Replay
 from gateway.session.restoring import Restoring
-from gateway.session.states import Findings, Frame, Lane, Outgoing, Response, Setup, usage_of
+from gateway.session.states import Findings, Frame, Lane, Outgoing, Response, Setup, Unanswered, usage_of
 from gateway.wire.events import Class, Event, event
 from gateway.wire.frame import DEFAULT_DEPTH, Json, encode, loads
 from gateway.wire.texts import Walk
+from guardrails.vault import EMPTY
 
 _KEEPALIVE: Final = "keepalive"
 _MODEL_HEADERS: Final = frozenset({"openai-model", "x-openai-model"})
@@ -70,6 +73,8 @@ class Outbound:
         if row.cls is Class.DELTA and active is not None and not (self._masks or active.muted or lane.out):
             # By far the most events of a stream: nothing of what follows can concern them.
             return [ToClient(new) for new in self._restoring.frames(active, row, frame, data)]
+        if row.cls is Class.ERROR and self._strands(lane, frame, data):
+            return []
         data = self._mend(lane, row, frame, data)
         response, effects = self._respond(lane, row, frame)
         if response is not None and response.muted:
@@ -86,7 +91,7 @@ class Outbound:
 
     def _mend(self, lane: Lane, row: Event, frame: Frame, data: str) -> str:
         """Bring an error into the form clients need, and drop a model's name that they would take for a warning."""
-        mended = frame.get("type") == "error" and tell(frame)
+        mended = frame.get("type") == "error" and tell(frame, http=self._setup.http)
         headers = frame.get("headers")
         response = lane.active or (lane.waiting[0] if lane.waiting else lane.last)
         if row.cls is Class.NOTICE and isinstance(headers, dict) and (response is None or response.rewritten):
@@ -114,8 +119,41 @@ class Outbound:
         return self._drain(waiting.lane, now)
 
     def provider_left(self, error: GatewayError, now: float) -> list[Effect]:
-        """The provider is gone: everything under way has failed."""
+        """The provider is gone: everything under way has failed, but for what another deployment may answer."""
         return self._give_up(error, now)
+
+    def stranded(self) -> list[tuple[Lane, Response, Unanswered]]:
+        """The responses that no deployment is asked for at the moment."""
+        return [
+            (lane, response, waits)
+            for lane in self._lanes
+            for response in lane.waiting
+            if (waits := response.unanswered) is not None and waits.fault is not None
+        ]
+
+    def nobody_answers(self, now: float) -> list[Effect]:
+        """No other deployment can be asked for what is stranded: tell what the last one said."""
+        effects: list[Effect] = []
+        for lane, response, waits in self.stranded():
+            response.unanswered = None
+            if isinstance(waits.fault, str):
+                effects += self.frame(waits.fault, now)
+            elif waits.fault is not None:
+                lane.waiting.remove(response)
+                effects += self._stop_timers(response) + self._refuse(lane, response, waits.fault, "failed", now)
+        return effects
+
+    def _strands(self, lane: Lane, frame: Frame, data: str) -> bool:
+        """Whether an error says that its deployment will not answer, and another one could: then nobody is told yet.
+
+        Only where moving ends nothing else: all lanes share one connection.
+        """
+        under_way = [response for one in self._lanes for response in (one.active, *one.waiting) if response is not None]
+        response = lane.waiting[0] if lane.waiting else None
+        if under_way != [response] or response is None or response.muted or not is_outage(frame):
+            return False
+        self.broken = _strand(response, data)
+        return self.broken
 
     def timer(self, ticket: int, now: float) -> list[Effect]:
         """A heartbeat is due, or a response took too long."""
@@ -124,6 +162,9 @@ class Outbound:
             return []
         response.timers.discard(ticket)
         if what == "response":
+            if response.unanswered is not None and response.unanswered.fault is not None:
+                lane.waiting.remove(response)
+            response.unanswered = None
             error = Refused("The response took longer than this gateway allows.")
             return self._refuse(lane, response, error, "failed", now)
         effects = [self._timer("heartbeat", lane, response, self._setup.policy.output.heartbeat)]
@@ -140,8 +181,8 @@ class Outbound:
         """What ends a response could not be recorded, so it was not sent."""
         for lane in self._lanes:
             if any(one is not None and one.ticket == ticket for one in (lane.last, lane.active, *lane.waiting)):
-                return [ToClient(error_frame(error, lane.name))]
-        return [ToClient(error_frame(error, None))]
+                return [ToClient(error_frame(error, lane.name, http=self._setup.http))]
+        return [ToClient(error_frame(error, None, http=self._setup.http))]
 
     def client_left(self, now: float) -> list[Row]:
         """The rows of responses that nobody waits for any more."""
@@ -187,6 +228,7 @@ class Outbound:
             first = lane.waiting[0]
             successor = last is not None and last.id is not None and before == last.id != first.continues
             if not successor and not (last is not None and last.ended_steered and before is None):
+                first.unanswered = None
                 return lane.waiting.popleft()
         known = last.known.with_values(lane.spare.values) if last is not None else lane.spare
         return Response(
@@ -248,7 +290,7 @@ class Outbound:
                 sent += (ToClient(new) for new in self._replay.frames(waiting))
         except GatewayError as exc:
             if response is None:
-                return [ToClient(error_frame(exc, lane.name))]
+                return [ToClient(error_frame(exc, lane.name, http=self._setup.http))]
             blocked: Decision = "blocked" if isinstance(exc, Refused) else "failed"
             return self._refuse(lane, response, exc, blocked, now) + self._after(lane, response, row, frame, now)
         if response is None:
@@ -270,7 +312,10 @@ class Outbound:
             decision = "observed" if self._observes else "masked"
         reason = response.observed if row.cls is Class.TERMINAL else "The provider answered with an error."
         record = Record(response.ticket, self._row(lane, response, decision, now, reason=reason, frame=frame))
-        return [*stopped, record, *(ToClient(one.data, response.ticket) for one in sent)]
+        # What the client may bring back without naming the response has to go to where it came from.
+        held = marks(frame) if response.several else ()
+        kept = [Remember(name, EMPTY, response.deployment) for name in held]
+        return [*stopped, record, *kept, *(ToClient(one.data, response.ticket) for one in sent)]
 
     def _refuse(
         self, lane: Lane, response: Response, error: GatewayError, decision: Decision, now: float
@@ -278,7 +323,10 @@ class Outbound:
         """Refuse a response: tell the client, record it, and let nothing more of it through."""
         response.muted = True
         row = self._row(lane, response, decision, now, reason=str(error))
-        return [Record(response.ticket, row), ToClient(error_frame(error, lane.name), response.ticket)]
+        return [
+            Record(response.ticket, row),
+            ToClient(error_frame(error, lane.name, http=self._setup.http), response.ticket),
+        ]
 
     def _after(self, lane: Lane, response: Response, row: Event, frame: Frame, now: float) -> list[Effect]:
         """An event of a response that was refused: nothing is sent, but its end frees the lane."""
@@ -309,14 +357,15 @@ class Outbound:
         effects: list[Effect] = []
         for lane in list(self._lanes):
             for response in [lane.active, *lane.waiting]:
-                if response is not None:
-                    effects += self._stop_timers(response)
-                    if not response.muted:
-                        effects += self._refuse(lane, response, error, "failed", now)
+                if response is None or (not response.muted and _strand(response, error)):
+                    continue
+                effects += self._stop_timers(response)
+                if not response.muted:
+                    effects += self._refuse(lane, response, error, "failed", now)
             for waiting in lane.out:
                 self._jobs.pop(waiting.ticket, None)
             lane.out.clear()
-            lane.waiting.clear()
+            lane.waiting = deque(one for one in lane.waiting if one.unanswered is not None)
             if lane.active is not None:
                 lane.last, lane.active = lane.active, None
         return effects
@@ -374,6 +423,15 @@ def _identifier(name: str | None) -> Identifier | None:
     if name is None or (_DIGITS.search(name) is not None and _RANDOM.fullmatch(name) is None):
         return None
     return Identifier(name, of_provider=True)
+
+
+def _strand(response: Response, fault: str | GatewayError) -> bool:
+    """Keep what was asked for another deployment, if one can answer it."""
+    waits = response.unanswered
+    if waits is None:
+        return False
+    waits.failed, waits.fault = (*waits.failed, response.deployment or ""), fault
+    return True
 
 
 def _keepalive(lane: Lane) -> str:

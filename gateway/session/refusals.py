@@ -9,29 +9,44 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.errors import GatewayError, Refused
+from gateway.errors import GatewayError, Refused, UpstreamError
 from gateway.wire.frame import Json, encode
 
 STATUS: Final = 400
 _LEAVE: Final = frozenset({401, 403, 426})
 _SERVER: Final = 500
+_GATEWAY: Final = 502
+_OUTAGES: Final = frozenset({401, 403, 404, 408, 429})
+_OUTAGE_CODES: Final = ("server_error", "rate_limit_exceeded", "insufficient_quota", "overloaded")
 
 
-def tell(frame: dict[str, Json]) -> bool:
+def tell(frame: dict[str, Json], *, http: bool = False) -> bool:
     """Bring a provider's error, in place, into the form after which clients neither hang nor leave; say if it changed.
 
     Without `status`, or in the flat form of SSE, they hang; after 401, 403 and 5xx they leave the WebSocket, with the
-    same content. What the provider says to the user stays.
+    same content. Over HTTP there is nothing to leave: there they see whose fault it was, and may try again; but that
+    the provider does not take the gateway's key is not the caller's. What the provider says to the user stays.
     """
     status, error = frame.get("status"), frame.get("error")
-    if isinstance(error, dict) and isinstance(status, int) and status not in _LEAVE and status < _SERVER:
+    stays = isinstance(status, int) and status not in _LEAVE and (http or status < _SERVER)
+    if isinstance(error, dict) and stays:
         return False
     if not isinstance(error, dict):
         error = {key: frame.pop(key, None) for key in ("code", "message", "param")}
     kept = None if isinstance(status, int) else error.get("code")
-    frame["status"] = STATUS
+    if not stays:
+        frame["status"] = _GATEWAY if http and is_outage({"status": status, "error": error}) else STATUS
     frame["error"] = {"type": "invalid_request_error", "param": None, **error, "code": kept or GatewayError.code}
     return True
+
+
+def is_outage(frame: dict[str, Json]) -> bool:
+    """Whether a provider's error is about the provider or its key, and not about what was asked."""
+    status, error = frame.get("status"), frame.get("error")
+    if isinstance(status, int):
+        return status in _OUTAGES or status >= _SERVER
+    code = error.get("code") if isinstance(error, dict) else frame.get("code")
+    return code in _OUTAGE_CODES
 
 
 def error_body(message: str, code: str) -> dict[str, Json]:
@@ -39,11 +54,11 @@ def error_body(message: str, code: str) -> dict[str, Json]:
     return {"error": {"type": "invalid_request_error", "code": code, "message": message, "param": None}}
 
 
-def error_frame(error: GatewayError, lane: str | None) -> str:
+def error_frame(error: GatewayError, lane: str | None, *, http: bool = False) -> str:
     """The frame that tells a client its frame or response was refused."""
     frame: dict[str, Json] = {
         "type": "error",
-        "status": STATUS,
+        "status": _GATEWAY if http and isinstance(error, UpstreamError) else STATUS,
         "error": {
             "type": "invalid_request_error",
             "code": error.code,

@@ -34,6 +34,7 @@ class Session:
         self._outbound: Final = Outbound(setup, self._lanes)
         self._connected: str | None = None
         self._connecting = False
+        self._moving = False
 
     @property
     def idle(self) -> bool:
@@ -79,7 +80,7 @@ class Session:
         if turn is None:
             return []
         turn.inherited = known if known is not None else EMPTY
-        turn.home = home
+        turn.home, turn.free = home, home is None
         return self._advance(turn.lane, now)
 
     def recall_failed(self, ticket: int, error: GatewayError, now: float) -> list[Effect]:
@@ -92,19 +93,24 @@ class Session:
 
     def connected(self, model: str, provider_model: str, now: float, *, deployment: str | None = None) -> list[Effect]:
         """The provider is connected, for `model`; `provider_model` is its own name for that."""
-        self._connected, self._connecting = model, False
+        self._connected, self._connecting, self._moving = model, False, False
         self._inbound.deployment = deployment
         self._inbound.provider_model = provider_model
-        return self._advance_all(now)
+        effects: list[Effect] = []
+        for lane, response, waits in self._outbound.stranded():
+            effects += self._inbound.again(lane, response, waits)
+        return effects + self._advance_all(now)
 
     def connect_failed(self, error: GatewayError, now: float) -> list[Effect]:
         """The provider cannot be reached: every frame that waits for it is refused. The next one tries again."""
-        self._connecting = False
-        for lane in self._lanes:
-            for turn in lane.turns:
-                if turn.ready and turn.refusal is None:
-                    turn.refusal = error
-        return self._advance_all(now)
+        moving, self._moving, self._connecting = self._moving, False, False
+        effects = self._outbound.nobody_answers(now)
+        if not moving:  # else those that failed before may do for what is asked next
+            for lane in self._lanes:
+                for turn in lane.turns:
+                    if turn.ready and turn.refusal is None:
+                        turn.refusal = error
+        return effects + self._advance_all(now)
 
     def upstream_frame(self, data: str, now: float) -> list[Effect]:
         """A message came from the provider."""
@@ -113,12 +119,13 @@ class Session:
         if self._outbound.broken:
             self._outbound.broken, self._connected = False, None
             effects.append(Disconnect())
+            effects += self._ask_another()
         return effects
 
     def upstream_closed(self, error: GatewayError, now: float) -> list[Effect]:
         """The provider left: what was under way has failed. The next frame dials again."""
         self._connected = None
-        return self._outbound.provider_left(error, now)
+        return self._outbound.provider_left(error, now) + self._ask_another()
 
     def timer(self, ticket: int, now: float) -> list[Effect]:
         """A timer ran out."""
@@ -162,6 +169,14 @@ class Session:
         """Whether a turn goes on from what another deployment has, and nothing is under way that moving would end."""
         moves = turn.home is not None and turn.home != self._inbound.deployment
         return moves and not any(lane.active is not None or lane.waiting for lane in self._lanes)
+
+    def _ask_another(self) -> list[Effect]:
+        """Connect to another deployment for what one did not answer."""
+        failed = [waits.failed for _, _, waits in self._outbound.stranded()]
+        if not failed or self._connecting:
+            return []
+        self._connecting = self._moving = True
+        return [Connect(self.model or self._inbound.first_model, failed=max(failed, key=len))]
 
     def _connect(self, home: str | None) -> list[Effect]:
         if self._connecting:

@@ -7,11 +7,11 @@ it is a part of. Nothing is kept for the connection but the model and the lanes 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
-from gateway.audit.record import Found, Identifier, Usage, Who
+from gateway.audit.record import Found, Identifier, Row, Usage, Who
 from gateway.errors import GatewayError
 from gateway.wire.events import Event
 from gateway.wire.frame import Json
@@ -53,7 +53,8 @@ class Setup:
     """All that a session is given: the policy, the caller, its models, and the bounds.
 
     `models` are the key's models in its own order; the session writes the provider's name for the chosen one. `admit`
-    says whether the key's rate allows one more turn.
+    says whether the key's rate allows one more turn. `several` are the models that have more than one deployment.
+    `http` says that there is no connection to stay on: an error ends a request, and has the status that is its own.
     """
 
     policy: Policy
@@ -63,6 +64,8 @@ class Setup:
     mismatch: Mismatch
     bounds: Bounds
     admit: Callable[[], bool] = lambda: True
+    several: Collection[str] = ()
+    http: bool = False
 
     @property
     def finds_words(self) -> bool:
@@ -95,6 +98,8 @@ class Turn:
     inherited: Restorable | None = None
     home: str | None = None
     """The deployment that has what this goes on from."""
+    free: bool = True
+    """Whether any deployment will do."""
     detection: float = 0.0
     refusal: GatewayError | None = None
     observed: str | None = None
@@ -105,6 +110,18 @@ class Turn:
     def ready(self) -> bool:
         """Whether all that was asked about it has been answered."""
         return self.refusal is not None or (self.findings is not None and self.inherited is not None)
+
+
+@dataclass(slots=True)
+class Unanswered:
+    """What was asked of a deployment that has not begun to answer: another one may still be asked the same."""
+
+    frame: Frame
+    row: Row
+    failed: tuple[str, ...] = ()
+    """The deployments that were asked and did not answer."""
+    fault: str | GatewayError | None = None
+    """How the last one failed, an event of its own or what we say; with one, nobody is being asked."""
 
 
 @dataclass(slots=True)
@@ -131,6 +148,10 @@ class Response:
     rewritten: bool = False
     model: str | None = None
     deployment: str | None = None
+    several: bool = False
+    """Whether its model has other deployments, too."""
+    unanswered: Unanswered | None = None
+    """Until its first event, when another deployment could answer."""
     ended_steered: bool = False
     streams: dict[tuple[Json, ...], Streaming] = field(default_factory=dict)
     delivered: set[int] = field(default_factory=set)

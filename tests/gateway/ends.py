@@ -10,6 +10,7 @@ from typing import Any
 from gateway.audit.record import Row, Who
 from gateway.errors import AuditError, UpstreamError
 from gateway.runner import Runner
+from gateway.session.effects import Connect
 from gateway.session.session import Session
 from gateway.session.states import Bounds, Setup
 from gateway.surroundings import Dialled, Surroundings
@@ -166,12 +167,11 @@ class World:
         around = Surroundings(self._dial, self.detection, self.vault, self.sink, "team-a", idle)
         self.runner = Runner(self.session, self.client, around)
 
-    async def _dial(self, model: str, deployment: str | None) -> Dialled:
-        del deployment
-        self.dials.append(model)
+    async def _dial(self, asked: Connect) -> Dialled:
+        self.dials.append(asked.model)
         if not self.reachable:
             raise UpstreamError("The provider cannot be reached.")
-        return self.connection(model)
+        return self.connection(asked.model)
 
     def connection(self, model: str) -> Dialled:
         """The first connection is there from the beginning; each further one is `provider` from now on."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import AuditError, FrameError, Refused, UpstreamError
+from gateway.errors import AuditError, FrameError, NotExamined, Refused, UpstreamError
 from gateway.session.refusals import STATUS, error_body, error_frame, tell
 
 
@@ -83,3 +83,24 @@ def test_the_flat_form_becomes_the_nested_one() -> None:
         "sequence_number": 3,
         "error": {"type": "invalid_request_error", "code": "invalid_prompt", "message": "Sorry.", "param": "input"},
     }
+
+
+@pytest.mark.parametrize(
+    ("status", "told"), [(400, 400), (404, 404), (429, 429), (500, 500), (503, 503), (401, 502), (403, 502), (426, 400)]
+)
+def test_over_http_a_provider_s_error_keeps_its_status_but_its_keys_are_not_the_callers(status: int, told: int) -> None:
+    frame: Any = {"type": "error", "status": status, "error": dict(ERROR)}
+    tell(frame, http=True)
+    assert (frame["status"], frame["error"]["message"]) == (told, ERROR["message"])
+
+
+@pytest.mark.parametrize(("code", "told"), [("server_error", 502), ("rate_limit_exceeded", 502), ("bad_input", 400)])
+def test_over_http_an_error_without_a_status_gets_one_by_its_code(code: str, told: int) -> None:
+    frame: Any = {"type": "error", "code": code, "message": "Sorry."}
+    assert tell(frame, http=True)
+    assert (frame["status"], frame["error"]["code"]) == (told, code)
+
+
+def test_over_http_a_provider_that_cannot_be_reached_is_no_fault_of_the_request() -> None:
+    assert json.loads(error_frame(UpstreamError("Gone."), None, http=True))["status"] == 502
+    assert json.loads(error_frame(NotExamined("No."), None, http=True))["status"] == 400

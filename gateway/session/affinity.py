@@ -1,0 +1,39 @@
+"""What only one deployment has: the names under which the vault knows which.
+
+Encrypted reasoning is encrypted with one account's key; containers and conversations are where they were made. A client
+that sends its whole history each time names no earlier response, but it sends these, and they say where it has to go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import blake2b
+from typing import Final
+
+from gateway.wire.frame import Json
+
+_KEYS: Final = frozenset({"encrypted_content", "container_id", "container", "conversation", "conversation_id"})
+_MOST: Final = 32
+"""Of one message: a response has a few; a history has many, and its latest are what counts."""
+
+
+def marks(value: Json) -> tuple[str, ...]:
+    """The names of what a message holds that only one deployment has, each once, the latest last."""
+    found = dict.fromkeys(blake2b(held.encode(), digest_size=16).hexdigest() for held in _held(value))
+    return tuple(f"held_{name}" for name in list(found)[-_MOST:])
+
+
+def _held(value: Json) -> Iterator[str]:
+    """The values themselves, in the order of the message."""
+    waiting: list[Json] = [value]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting.extend(reversed(node))
+        elif isinstance(node, dict):
+            for key in _KEYS & node.keys():
+                child = node[key]
+                name = child.get("id") if isinstance(child, dict) else child
+                if isinstance(name, str) and name:
+                    yield name
+            waiting.extend(reversed(node.values()))
