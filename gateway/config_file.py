@@ -182,6 +182,15 @@ class Limits(FileModel):
     """Responses in flight on a connection."""
 
 
+class Replay(FileModel):
+    """Answers that are given again to the same request."""
+
+    ttl: Duration = 600.0
+    """How long an answer is kept."""
+    max_bytes: Size = 64 * 1024 * 1024
+    """How much is kept of all answers together."""
+
+
 class ConfigFile(FileModel):
     """What stands in gateway.yaml."""
 
@@ -201,6 +210,8 @@ class ConfigFile(FileModel):
     """Where the audit goes."""
     limits: Limits = Limits()
     """Bounds of everything that could grow."""
+    replay: Replay | None = None
+    """Answer a request that a key asks again, word for word, from memory. Off when it is not there."""
 
     @field_validator("models", mode="before")
     @classmethod

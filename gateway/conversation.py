@@ -29,6 +29,7 @@ from gateway.audit.sinks import FileSink
 from gateway.auth import UNAUTHORIZED, Caller, authenticate, origin_allowed, tenant_secret
 from gateway.config import Deployment, Settings
 from gateway.errors import UpstreamError
+from gateway.session.answers import Answers
 from gateway.session.effects import Connect
 from gateway.session.session import Session
 from gateway.session.states import Bounds, Setup
@@ -65,7 +66,14 @@ class Gateway:
     asking: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     http: HttpClients = field(default_factory=HttpClients)
     health: Health = field(default_factory=lambda: Health(time.monotonic))
+    answers: Answers | None = None
     turns: MovingWindowRateLimiter = field(default_factory=lambda: MovingWindowRateLimiter(MemoryStorage()))
+
+    def __post_init__(self) -> None:
+        """Keep answers only where the configuration says so."""
+        replay = self.settings.config.replay
+        if replay is not None:
+            self.answers = Answers(ttl=replay.ttl, max_bytes=replay.max_bytes, clock=time.monotonic)
 
     def take_place(self, key: str) -> Place:
         """Count one more connection or request of a key, which `admit` has let in."""
@@ -238,6 +246,8 @@ class Conversation:
             bounds,
             self._admit_turn(),
             frozenset(name for name, model in self._config.models.items() if len(model.deployments) > 1),
+            # What was not masked must not be kept.
+            answers=self._gateway.answers if self._policy.mode == "enforce" else None,
         )
 
     def _admit_turn(self) -> Callable[[], bool]:

@@ -20,6 +20,7 @@ from gateway.session.effects import (
     Detect,
     Disconnect,
     Effect,
+    Play,
     Recall,
     Record,
     Remember,
@@ -151,7 +152,7 @@ class Runner:
         failed: set[int] = set()
         while waiting:
             effect = waiting.popleft()
-            if isinstance(effect, ToClient | ToUpstream | Record) and effect.ticket in failed:
+            if isinstance(effect, ToClient | ToUpstream | Record | Play) and effect.ticket in failed:
                 continue
             try:
                 waiting += await self._one(effect)
@@ -176,10 +177,10 @@ class Runner:
                 return await self._recall(ticket, response_id)
             case Remember():
                 await self._remember(effect)
-            case Connect():
-                self._spawn(self._connect(effect))
-            case Disconnect():
-                self._detach()
+            case Play(ticket):
+                return self._session.play(ticket, time.monotonic())
+            case Connect() | Disconnect():
+                self._switch(effect)
             case _:
                 raise AssertionError(f"an effect nobody performs: {type(effect).__name__}")
         return []
@@ -191,6 +192,12 @@ class Runner:
         if isinstance(effect, StartTimer):
             loop = asyncio.get_running_loop()
             self._timers[effect.ticket] = loop.call_later(effect.seconds, self._ring, effect.ticket)
+
+    def _switch(self, effect: Connect | Disconnect) -> None:
+        if isinstance(effect, Connect):
+            self._spawn(self._connect(effect))
+        else:
+            self._detach()
 
     async def _send_up(self, data: str) -> None:
         if self._provider is None:

@@ -86,7 +86,7 @@ async def _answer(gateway: Gateway, request: Request, caller: Caller, asked: str
     if not all(_may_go(key, value) for key, value in query):
         return _told("This query is not supported here.", "invalid_prompt", _BAD_REQUEST)
     try:
-        known, deployment = await _owned(gateway, caller.tenant, caller.key.key.models, name)
+        known, model, deployment = await _owned(gateway, caller.tenant, caller.key.key.models, name)
     except VaultError:
         return _told("The response could not be looked up.", "server_error", 503)
     if known is None or deployment is None or request.method == "HEAD":
@@ -108,33 +108,33 @@ async def _answer(gateway: Gateway, request: Request, caller: Caller, asked: str
     whole: Frame = {"id": name, "object": "response", "output": value.get("data")} if as_list else value
     begun: Frame = {"type": "response.created", "response": {"id": name, "output": []}}
     client = Asked(None)
-    session = conversation.session(None, http=True)
+    session = conversation.session(model, http=True)
     session.adopt(known)
     fetched = _Fetched(begun, {"type": "response.completed", "response": whole})
-    first = (caller.key.key.models[0], Dialled(fetched, deployment.model, deployment.name))
+    first = (model, Dialled(fetched, deployment.model, deployment.name))
     answer = await Answer(gateway, client, Runner(session, client, conversation.around()), first).whole()
     return _listed(answer, value) if as_list and answer.status_code == httpx2.codes.OK else answer
 
 
 async def _owned(
     gateway: Gateway, tenant: str, models: tuple[str, ...], name: str
-) -> tuple[Restorable | None, Deployment | None]:
-    """What a response of this tenant can restore, and the deployment that has it; None where it is not theirs.
+) -> tuple[Restorable | None, str, Deployment | None]:
+    """What a response of this tenant can restore, its model, and the deployment that has it; None if it is not theirs.
 
     Raises:
         VaultError: the vault cannot be reached.
 
     """
     if _ID.fullmatch(name) is None:
-        return None, None
+        return None, "", None
     try:
         known = await gateway.vault.recall(tenant, name)
         at = await gateway.vault.deployment(tenant, name)
     except WrongTenant:
-        return None, None
+        return None, "", None
     every = gateway.settings.config.models
-    of_key = [deployment for model in models for deployment in every[model].deployments]
-    return known, next((deployment for deployment in of_key if deployment.name == at), None)
+    of_key = ((model, deployment) for model in models for deployment in every[model].deployments)
+    return known, *next(((model, one) for model, one in of_key if one.name == at), ("", None))
 
 
 def _may_go(key: str, value: str) -> bool:

@@ -14,11 +14,13 @@ from tempfile import TemporaryDirectory
 
 from gateway.audit.record import Row, Who
 from gateway.errors import AuditError, GatewayError, NotExamined, UpstreamError
+from gateway.session.answers import Answers
 from gateway.session.effects import (
     Connect,
     Detect,
     Disconnect,
     Effect,
+    Play,
     Recall,
     Record,
     Remember,
@@ -91,12 +93,16 @@ class Wire:
     reachable: bool = True
     audit_works: bool = True
     secret: bytes = b"a tenant's own secret"
+    tenant: str = "team-a"
+    answers: Answers | None = None
 
     def __post_init__(self) -> None:
         masker = Masker(self.policy, tenant_secret=self.secret, audit_secret=b"the audit's own secret")
-        who = Who("c0ffee", "team-a", self.policy.name, self.policy.digest)
+        who = Who("c0ffee", self.tenant, self.policy.name, self.policy.digest)
         several = self.models if len(self.deployments) > 1 else ()
-        setup = Setup(self.policy, masker, who, self.models, self.mismatch, self.bounds, several=several)
+        setup = Setup(
+            self.policy, masker, who, self.models, self.mismatch, self.bounds, several=several, answers=self.answers
+        )
         self.session = Session(setup, model=self.asked)
         self.sent_up: list[dict[str, Json]] = []
         self.raw_up: list[str] = []
@@ -156,7 +162,7 @@ class Wire:
         waiting, failed = deque(effects), set()
         while waiting:
             effect = waiting.popleft()
-            if isinstance(effect, ToClient | ToUpstream | Record) and effect.ticket in failed:
+            if isinstance(effect, ToClient | ToUpstream | Record | Play) and effect.ticket in failed:
                 continue
             try:
                 waiting += self._one(effect)
@@ -186,6 +192,8 @@ class Wire:
                 return self.session.recalled(ticket, self.vault.get(response_id), self.now, home=home)
             case Remember(response_id, values, deployment):
                 self.vault[response_id], self.homes[response_id] = values, deployment
+            case Play(ticket):
+                return self.session.play(ticket, self.now)
             case Connect():
                 return self._connect(effect)
             case Disconnect():

@@ -80,6 +80,7 @@ class Row:
     model_used: str | None = None
     deployment: str | None = None
     attempt: int = 1
+    cached: bool = False
     reason: str | None = None
     findings: Sequence[Found] = ()
     attachments: int = 0
@@ -112,6 +113,8 @@ class Row:
         }
         if self.attempt > 1:
             row["attempt"] = self.attempt
+        if self.cached:
+            row["cached"] = True
         if self.usage is not None:
             row["usage"] = {
                 "input_tokens": self.usage.input_tokens,

@@ -73,6 +73,13 @@ class Disconnect:
 
 
 @dataclass(frozen=True, slots=True)
+class Play:
+    """Let an answer be given that is there already: call `play(ticket)`."""
+
+    ticket: int
+
+
+@dataclass(frozen=True, slots=True)
 class StartTimer:
     """Call `timer(ticket)` after some seconds."""
 
@@ -96,5 +103,5 @@ class Record:
 
 
 Effect: TypeAlias = (
-    ToUpstream | ToClient | Detect | Recall | Remember | Connect | Disconnect | StartTimer | StopTimer | Record
+    ToUpstream | ToClient | Detect | Recall | Remember | Connect | Disconnect | Play | StartTimer | StopTimer | Record
 )

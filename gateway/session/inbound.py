@@ -9,7 +9,7 @@ from gateway.audit.record import Decision, Identifier, Row
 from gateway.errors import FrameError, GatewayError, NotExamined, Refused, UpstreamError
 from gateway.session import model as models
 from gateway.session.affinity import marks
-from gateway.session.effects import Detect, Effect, Recall, Record, Remember, ToClient, ToUpstream
+from gateway.session.effects import Detect, Effect, Play, Recall, Record, Remember, ToClient, ToUpstream
 from gateway.session.lanes import Lanes
 from gateway.session.masking import mask_turn, masked_texts, question
 from gateway.session.refusals import error_frame
@@ -19,6 +19,8 @@ from gateway.wire.texts import walk
 from guardrails.errors import VaultError
 from guardrails.vault import EMPTY, Restorable
 
+_MASKING: Final = (Refused, FrameError, VaultError)
+"""Why a frame cannot be masked."""
 _JSON_FORMATS: Final = ("json_schema", "json_object")
 _EVENTS: Final[dict[str, ClientEvent]] = {
     "response.create": "response.create",
@@ -78,16 +80,30 @@ class Inbound:
         else:
             turn.refusal = error
 
+    def kept(self, turn: Turn) -> bool:
+        """Whether the answer to a turn that is ready is there already. The turn is masked to find out."""
+        answers = self._setup.answers
+        if answers is None or turn.event != "response.create" or turn.known is not None:
+            return turn.kept is not None
+        try:
+            turn.known = mask_turn(self._setup, turn)
+        except _MASKING as exc:
+            turn.refusal = _refusal(exc)
+            return False
+        who = self._setup.who
+        turn.key = answers.key(who.key, who.policy_digest, self.model or self.first_model, turn.frame)
+        if turn.key is not None and turn.lane.active is None and not turn.lane.waiting:
+            turn.kept = answers.get(turn.key)
+        return turn.kept is not None
+
     def settle(self, turn: Turn, now: float) -> tuple[list[Effect], Response | None]:
         """Mask and send a turn that is ready, or refuse it; the response, if one is to come."""
         self.pending.pop(turn.ticket, None)
         if turn.refusal is None:
             try:
                 return self._send(turn, now)
-            except (Refused, FrameError) as exc:
-                turn.refusal = exc
-            except VaultError as exc:
-                turn.refusal = Refused(str(exc))
+            except _MASKING as exc:
+                turn.refusal = _refusal(exc)
         lane = turn.lane.name
         decision: Decision = "failed" if isinstance(turn.refusal, NotExamined | UpstreamError) else "refused"
         if any(found.applied.action == "block" for found in turn.found):
@@ -169,23 +185,24 @@ class Inbound:
         return effects
 
     def _send(self, turn: Turn, now: float) -> tuple[list[Effect], Response | None]:
-        known = mask_turn(self._setup, turn)
-        frame = turn.frame
+        known = turn.known if turn.known is not None else mask_turn(self._setup, turn)
+        frame, kept = turn.frame, turn.kept
         if turn.event == "response.create" and self.provider_model is not None:
             _write_model(frame, self.provider_model)
         decision: Decision = "forwarded"
         if turn.found or turn.observed is not None:
             decision = "observed" if self._setup.policy.mode == "observe" else "masked"
         row = self._row(turn, decision, now, reason=turn.observed)
-        effects: list[Effect] = [Record(turn.ticket, row), ToUpstream(turn.ticket, encode(frame))]
+        answered = Play(turn.ticket) if kept is not None else ToUpstream(turn.ticket, encode(frame))
+        effects: list[Effect] = [Record(turn.ticket, row), answered]
         response: Response | None = None
         if turn.event == "response.create":
             response = Response(turn.ticket, turn.number, known, now, turn.continues)
             response.json_text = _wants_json(frame)
             response.rewritten = turn.rewritten or self.provider_model not in (None, self.model)
-            response.model, response.deployment = self.model, self.deployment
-            response.several = self._several
-            if self._several and turn.free and turn.continues is None:
+            response.model, response.deployment = self.model, self.deployment if kept is None else kept.deployment
+            response.key, response.kept, response.several = turn.key, kept, self._several
+            if kept is None and self._several and turn.free and turn.continues is None:
                 response.unanswered = Unanswered(frame, row)
         elif turn.continues is not None and known is not turn.inherited:
             effects.append(Remember(turn.continues, known))
@@ -235,7 +252,8 @@ class Inbound:
             response=_identifier(turn, "response_id", turn.continues),
             model_asked=turn.model_asked,
             model_used=self.model,
-            deployment=self.deployment,
+            deployment=self.deployment if turn.kept is None else turn.kept.deployment,
+            cached=turn.kept is not None,
             reason=reason,
             findings=tuple(turn.found),
             attachments=len(turn.walk.attachments),
@@ -243,6 +261,10 @@ class Inbound:
             duration=now - turn.started,
             content=turn.content,
         )
+
+
+def _refusal(error: Refused | FrameError | VaultError) -> GatewayError:
+    return Refused(str(error)) if isinstance(error, VaultError) else error
 
 
 def _event(frame: Json) -> Frame:

@@ -10,13 +10,16 @@ from gateway.audit.record import Decision, Identifier, Row
 from gateway.errors import FrameError, GatewayError, NotExamined, Refused, UpstreamError
 from gateway.session.affinity import marks
 from gateway.session.effects import Detect, Effect, Record, Remember, StartTimer, StopTimer, ToClient
+from gateway.session.keeping import Keeping
 from gateway.session.lanes import Lanes
-from gateway.session.refusals import error_frame, is_outage, tell
+from gateway.session.moving import moves, strand, stranded
+from gateway.session.refusals import error_frame, tell
 from gateway.session.replay import Replay
 from gateway.session.restoring import Restoring
-from gateway.session.states import Findings, Frame, Lane, Outgoing, Response, Setup, Unanswered, usage_of
+from gateway.session.states import Findings, Frame, Lane, Outgoing, Response, Setup, usage_of
 from gateway.wire.events import Class, Event, event
 from gateway.wire.frame import DEFAULT_DEPTH, Json, encode, loads
+from gateway.wire.synth import response_events
 from gateway.wire.texts import Walk
 from guardrails.vault import EMPTY
 
@@ -44,7 +47,10 @@ class Outbound:
         self._watches = setup.policy.output.mask != "off" and self._observes
         self._timers: dict[int, tuple[Literal["heartbeat", "response"], Lane, Response]] = {}
         self._jobs: dict[int, Outgoing] = {}
+        self._keeping: Final = Keeping(setup, lanes)
         self.broken = False
+        self.model: str | None = None
+        """What clients call the connection's model, where its provider calls it otherwise."""
 
     def expect(self, lane: Lane, response: Response) -> list[Effect]:
         """A frame was sent that asks for a response."""
@@ -73,7 +79,9 @@ class Outbound:
         if row.cls is Class.DELTA and active is not None and not (self._masks or active.muted or lane.out):
             # By far the most events of a stream: nothing of what follows can concern them.
             return [ToClient(new) for new in self._restoring.frames(active, row, frame, data)]
-        if row.cls is Class.ERROR and self._strands(lane, frame, data):
+        moving = moves(self._lanes, lane, frame) if row.cls is Class.ERROR else None
+        if moving is not None and strand(moving, data):
+            self.broken = True
             return []
         data = self._mend(lane, row, frame, data)
         response, effects = self._respond(lane, row, frame)
@@ -84,13 +92,28 @@ class Outbound:
         if response is None:
             effects.append(ToClient(self._restoring.whole(lane.known(None), frame, data)))
             return effects
+        keeps = self._keeping.keep(response, row, data, examined=False)
         sent = [ToClient(new) for new in self._restoring.frames(response, row, frame, data)]
         if row.cls is Class.TERMINAL or row.cls is Class.ERROR:
-            return effects + self._end(lane, response, row, frame, sent, now)
+            return effects + self._end(lane, response, row, frame, sent, now) + keeps
         return [*effects, *sent]
 
+    def play(self, ticket: int, now: float) -> list[Effect]:
+        """Give an answer that was given before, as if the provider did."""
+        effects: list[Effect] = []
+        for lane in self._lanes:
+            response = lane.waiting[0] if lane.waiting else None
+            if response is not None and response.ticket == ticket and response.kept is not None:
+                whole = loads(response.kept.response)
+                named: Frame = {} if lane.name is None else {"stream_id": lane.name}
+                for new in response_events(whole if isinstance(whole, dict) else {}):
+                    effects += self.frame(encode({**new, **named}), now)
+        return effects
+
     def _mend(self, lane: Lane, row: Event, frame: Frame, data: str) -> str:
-        """Bring an error into the form clients need, and drop a model's name that they would take for a warning."""
+        """Bring an error into the form clients need, call the model by the name they use for it, and drop a name of it
+        that they would take for a warning.
+        """
         mended = frame.get("type") == "error" and tell(frame, http=self._setup.http)
         headers = frame.get("headers")
         response = lane.active or (lane.waiting[0] if lane.waiting else lane.last)
@@ -98,10 +121,15 @@ class Outbound:
             for name in [name for name in headers if name.lower() in _MODEL_HEADERS]:
                 del headers[name]
                 mended = True
+        whole = frame.get("response") if self.model is not None else None
+        if isinstance(whole, dict) and whole.get("model") not in (None, self.model):
+            whole["model"] = self.model
+            mended = True
         return encode(frame) if mended else data
 
     def detected(self, ticket: int, findings: Findings, seconds: float, now: float) -> list[Effect]:
         """Detection answered for an event."""
+        self._keeping.detected(ticket, findings)
         waiting = self._jobs.pop(ticket, None)
         if waiting is None:
             return []
@@ -112,6 +140,7 @@ class Outbound:
 
     def detection_failed(self, ticket: int, error: GatewayError, now: float) -> list[Effect]:
         """Detection failed for an event: its response is refused."""
+        self._keeping.detection_failed(ticket)
         waiting = self._jobs.pop(ticket, None)
         if waiting is None:
             return []
@@ -122,19 +151,10 @@ class Outbound:
         """The provider is gone: everything under way has failed, but for what another deployment may answer."""
         return self._give_up(error, now)
 
-    def stranded(self) -> list[tuple[Lane, Response, Unanswered]]:
-        """The responses that no deployment is asked for at the moment."""
-        return [
-            (lane, response, waits)
-            for lane in self._lanes
-            for response in lane.waiting
-            if (waits := response.unanswered) is not None and waits.fault is not None
-        ]
-
     def nobody_answers(self, now: float) -> list[Effect]:
         """No other deployment can be asked for what is stranded: tell what the last one said."""
         effects: list[Effect] = []
-        for lane, response, waits in self.stranded():
+        for lane, response, waits in stranded(self._lanes):
             response.unanswered = None
             if isinstance(waits.fault, str):
                 effects += self.frame(waits.fault, now)
@@ -142,18 +162,6 @@ class Outbound:
                 lane.waiting.remove(response)
                 effects += self._stop_timers(response) + self._refuse(lane, response, waits.fault, "failed", now)
         return effects
-
-    def _strands(self, lane: Lane, frame: Frame, data: str) -> bool:
-        """Whether an error says that its deployment will not answer, and another one could: then nobody is told yet.
-
-        Only where moving ends nothing else: all lanes share one connection.
-        """
-        under_way = [response for one in self._lanes for response in (one.active, *one.waiting) if response is not None]
-        response = lane.waiting[0] if lane.waiting else None
-        if under_way != [response] or response is None or response.muted or not is_outage(frame):
-            return False
-        self.broken = _strand(response, data)
-        return self.broken
 
     def timer(self, ticket: int, now: float) -> list[Effect]:
         """A heartbeat is due, or a response took too long."""
@@ -296,8 +304,9 @@ class Outbound:
         if response is None:
             return list(sent)
         response.quiet = response.quiet and not sent
+        keeps = self._keeping.keep(response, row, waiting.data, examined=self._masks)
         if row.cls is Class.TERMINAL or row.cls is Class.ERROR:
-            return self._end(lane, response, row, frame, sent, now)
+            return self._end(lane, response, row, frame, sent, now) + keeps
         return list(sent)
 
     def _end(
@@ -357,7 +366,7 @@ class Outbound:
         effects: list[Effect] = []
         for lane in list(self._lanes):
             for response in [lane.active, *lane.waiting]:
-                if response is None or (not response.muted and _strand(response, error)):
+                if response is None or strand(response, error):
                     continue
                 effects += self._stop_timers(response)
                 if not response.muted:
@@ -409,7 +418,8 @@ class Outbound:
             findings=tuple(response.found),
             detection=response.detection,
             duration=now - response.started,
-            usage=usage_of(whole),
+            cached=response.kept is not None,
+            usage=usage_of(whole) if response.kept is None else None,
             content=response.content,
         )
 
@@ -423,15 +433,6 @@ def _identifier(name: str | None) -> Identifier | None:
     if name is None or (_DIGITS.search(name) is not None and _RANDOM.fullmatch(name) is None):
         return None
     return Identifier(name, of_provider=True)
-
-
-def _strand(response: Response, fault: str | GatewayError) -> bool:
-    """Keep what was asked for another deployment, if one can answer it."""
-    waits = response.unanswered
-    if waits is None:
-        return False
-    waits.failed, waits.fault = (*waits.failed, response.deployment or ""), fault
-    return True
 
 
 def _keepalive(lane: Lane) -> str:

@@ -19,6 +19,7 @@ from gateway.errors import GatewayError
 from gateway.session.effects import Connect, Disconnect, Effect
 from gateway.session.inbound import Inbound
 from gateway.session.lanes import Lanes
+from gateway.session.moving import stranded
 from gateway.session.outbound import Outbound
 from gateway.session.states import Findings, Lane, Setup, Turn
 from guardrails.vault import EMPTY, Restorable
@@ -96,8 +97,9 @@ class Session:
         self._connected, self._connecting, self._moving = model, False, False
         self._inbound.deployment = deployment
         self._inbound.provider_model = provider_model
+        self._outbound.model = model if provider_model != model else None
         effects: list[Effect] = []
-        for lane, response, waits in self._outbound.stranded():
+        for lane, response, waits in stranded(self._lanes):
             effects += self._inbound.again(lane, response, waits)
         return effects + self._advance_all(now)
 
@@ -111,6 +113,10 @@ class Session:
                     if turn.ready and turn.refusal is None:
                         turn.refusal = error
         return effects + self._advance_all(now)
+
+    def play(self, ticket: int, now: float) -> list[Effect]:
+        """An answer that is there already may be given now: its turn is recorded."""
+        return self._outbound.play(ticket, now)
 
     def upstream_frame(self, data: str, now: float) -> list[Effect]:
         """A message came from the provider."""
@@ -153,9 +159,10 @@ class Session:
         effects: list[Effect] = []
         while lane.turns and lane.turns[0].ready:
             turn = lane.turns[0]
-            if turn.refusal is None and (self._connected is None or self._connected != (self.model or self._connected)):
+            asks = turn.refusal is None and not self._inbound.kept(turn) and turn.refusal is None
+            if asks and (self._connected is None or self._connected != (self.model or self._connected)):
                 return effects + self._connect(turn.home)
-            if turn.refusal is None and self._is_elsewhere(turn):
+            if asks and self._is_elsewhere(turn):
                 home, turn.home = turn.home, None  # asked for once: whoever answers is as good as it gets
                 return effects + self._connect(home)
             lane.turns.popleft()
@@ -172,7 +179,7 @@ class Session:
 
     def _ask_another(self) -> list[Effect]:
         """Connect to another deployment for what one did not answer."""
-        failed = [waits.failed for _, _, waits in self._outbound.stranded()]
+        failed = [waits.failed for _, _, waits in stranded(self._lanes)]
         if not failed or self._connecting:
             return []
         self._connecting = self._moving = True

@@ -13,6 +13,7 @@ from typing import Final, Literal, TypeAlias
 
 from gateway.audit.record import Found, Identifier, Row, Usage, Who
 from gateway.errors import GatewayError
+from gateway.session.answers import Answers, Kept
 from gateway.wire.events import Event
 from gateway.wire.frame import Json
 from gateway.wire.schema import MAX_COUNT
@@ -55,6 +56,7 @@ class Setup:
     `models` are the key's models in its own order; the session writes the provider's name for the chosen one. `admit`
     says whether the key's rate allows one more turn. `several` are the models that have more than one deployment.
     `http` says that there is no connection to stay on: an error ends a request, and has the status that is its own.
+    `answers` are those given before, if they may be given again.
     """
 
     policy: Policy
@@ -66,6 +68,7 @@ class Setup:
     admit: Callable[[], bool] = lambda: True
     several: Collection[str] = ()
     http: bool = False
+    answers: Answers | None = None
 
     @property
     def finds_words(self) -> bool:
@@ -100,6 +103,11 @@ class Turn:
     """The deployment that has what this goes on from."""
     free: bool = True
     """Whether any deployment will do."""
+    known: Restorable | None = None
+    """What its response can restore, once it is masked."""
+    key: bytes | None = None
+    kept: Kept | None = None
+    """The answer that was given to the same request before."""
     detection: float = 0.0
     refusal: GatewayError | None = None
     observed: str | None = None
@@ -148,6 +156,9 @@ class Response:
     rewritten: bool = False
     model: str | None = None
     deployment: str | None = None
+    key: bytes | None = None
+    """Where its answer is kept for the same request, if it may be."""
+    kept: Kept | None = None
     several: bool = False
     """Whether its model has other deployments, too."""
     unanswered: Unanswered | None = None

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import UnionType
 from typing import Annotated, get_args, get_origin
 
 import pytest
@@ -48,6 +49,9 @@ def inside(kind: object, path: str, form: str) -> Iterator[Documented]:
         yield from keys(kind, f"{path}.", form)
     elif get_origin(kind) is tuple:
         yield from inside(get_args(kind)[0], f"{path}[]", form)
+    elif isinstance(kind, UnionType):
+        for one in get_args(kind):
+            yield from inside(one, path, form)
     elif len(get_args(kind)) == 2 and get_args(kind)[0] is not Path:
         yield from inside(get_args(kind)[1], f"{path}.NAME", form)
 

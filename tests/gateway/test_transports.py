@@ -35,7 +35,7 @@ WORDS = {
 Script = Callable[[Gateway, list[StandIn]], Awaitable[None]]
 
 
-def play(folder: Path, script: Script, rest: str = "") -> None:
+def play(folder: Path, script: Script, rest: str = "", **more: Any) -> None:
     """Run a script with a gateway and a provider that has both ways, and one that answers whole."""
 
     async def main() -> None:
@@ -47,7 +47,7 @@ def play(folder: Path, script: Script, rest: str = "") -> None:
                 name: {"deployments": [{**deployment, "name": name, "url": f"{of}/responses"}]}
                 for name, of in zip(PROVIDERS, urls, strict=True)
             }
-            config = configuration(url, models=models)
+            config = configuration(url, models=models, **more)
             for key in config["keys"]:
                 key["models"] = list(PROVIDERS)
             async with gateway(folder, config, rest) as made:
@@ -138,6 +138,27 @@ def test_all_ways_give_the_same_answer_and_the_provider_sees_no_value(tmp_path: 
         assert [row["direction"] for row in rows] == ["input", "output"] * 9
 
     play(tmp_path, script, rest)
+
+
+@pytest.mark.parametrize("rest", ["", REPLAY], ids=["restore", "replay"])
+@pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
+def test_an_answer_from_memory_is_the_same_over_all_ways(tmp_path: Path, words: str, rest: str) -> None:
+    """The provider side `replayed`: what completed, and holds nobody else's data, is asked once and given four times."""
+    kept = words.startswith(("Write", "REASON", "REFUSE"))
+
+    async def script(made: Gateway, providers: list[StandIn]) -> None:
+        first = await ask(made, "sse", "websocket", words)
+        for client in (*CLIENTS, "websocket"):
+            again = await ask(made, client, "websocket", words)
+            assert shape(again) == shape(first)
+            assert EMAIL in json.dumps(again) or not kept
+        assert leaked([EMAIL, KEY], [seen.raw + str(seen.headers) for one in providers for seen in one.seen]) == []
+        assert len(_requests(providers)) == (1 if kept else 5)
+        rows = made.rows()
+        assert [row["direction"] for row in rows] == ["input", "output"] * 5
+        assert [row.get("cached", False) for row in rows] == [False] * 2 + [kept] * 8
+
+    play(tmp_path, script, rest, replay={"ttl": "1m"})
 
 
 @pytest.mark.parametrize("model", PROVIDERS)
