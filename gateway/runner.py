@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Final, TypeAlias
 
+from gateway.audit.record import Row
 from gateway.errors import AuditError, GatewayError, NotExamined, Refused, UpstreamError
 from gateway.session.effects import (
     Connect,
@@ -138,6 +139,7 @@ class Runner:
         left = self._active + self._around.idle - time.monotonic()
         if left <= 0 and self._session.idle and self._inbox.empty():
             self._close = (_GOING_AWAY, "idle")
+            self._write(self._session.idle_too_long())
             self._inbox.put_nowait((None, 0))
             return
         again = left if left > 0 else self._around.idle
@@ -327,14 +329,18 @@ class Runner:
             timer.cancel()
         self._timers.clear()
         for row in self._session.client_left(time.monotonic()):
-            try:
-                self._around.sink.write(row)
-            except AuditError:
-                _log.error("an audit row of a connection that ended could not be written")
+            self._write(row)
         self._provider = None
         for provider in tuple(self._open):
             await self._drop(provider)
         await self._client.close(*self._close)
+
+    def _write(self, row: Row) -> None:
+        """Write a row of what ends anyway."""
+        try:
+            self._around.sink.write(row)
+        except AuditError:
+            _log.error("an audit row of a connection that ended could not be written")
 
 
 def _examined(error: GuardrailError) -> GatewayError:

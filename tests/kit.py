@@ -141,8 +141,8 @@ class Wire:
         """Every timer that runs now runs out."""
         before = len(self.sent_down)
         for ticket in list(self.timers):
-            del self.timers[ticket]
-            self.perform(self.session.timer(ticket, self.now))
+            if self.timers.pop(ticket, None) is not None:  # one may stop another
+                self.perform(self.session.timer(ticket, self.now))
         return self.sent_down[before:]
 
     def answer(self, number: int = 0) -> None:

@@ -129,6 +129,11 @@ class Inbound:
             lane.waiting.remove(response)
         return [ToClient(error_frame(error, lane.name, http=self._setup.http))], response
 
+    def idle_too_long(self) -> Row:
+        """The row of a connection that is closed because nothing happens on it."""
+        self._number += 1
+        return Row(self._setup.who, self._number, "input", "other", "refused", reason="The connection was idle.")
+
     def _lane(self, frame: Frame) -> Lane:
         """The lane of a frame. A steering or an injection goes to the lane of the response it names."""
         if frame["type"] == "response.create":

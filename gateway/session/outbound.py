@@ -174,12 +174,19 @@ class Outbound:
                 lane.waiting.remove(response)
             response.unanswered = None
             error = Refused("The response took longer than this gateway allows.")
-            return self._refuse(lane, response, error, "failed", now)
+            return self._refuse(lane, response, error, "failed", now) + self._abandon()
         effects = [self._timer("heartbeat", lane, response, self._setup.policy.output.heartbeat)]
         if response.quiet and not response.muted and response is lane.active:
             effects.insert(0, ToClient(self._replay.beat(response) or _keepalive(lane)))
         response.quiet = True
         return effects
+
+    def _abandon(self) -> list[Effect]:
+        """Leave the provider where only responses are under way that nobody gets any more: it would go on with them."""
+        if any(not one.muted for lane in self._lanes for one in (lane.active, *lane.waiting) if one is not None):
+            return []
+        self.broken = True
+        return self._clear()
 
     def forget(self, response: Response) -> list[Effect]:
         """A response was not asked for after all."""
@@ -363,14 +370,22 @@ class Outbound:
         return stopped
 
     def _give_up(self, error: GatewayError, now: float) -> list[Effect]:
+        """The provider is gone: tell the client what is lost with it."""
         effects: list[Effect] = []
         for lane in list(self._lanes):
             for response in [lane.active, *lane.waiting]:
-                if response is None or strand(response, error):
+                if response is None or response.muted or strand(response, error):
                     continue
-                effects += self._stop_timers(response)
-                if not response.muted:
-                    effects += self._refuse(lane, response, error, "failed", now)
+                effects += self._stop_timers(response) + self._refuse(lane, response, error, "failed", now)
+        return effects + self._clear()
+
+    def _clear(self) -> list[Effect]:
+        """Nothing of the provider is waited for any more, but by what another deployment may answer."""
+        effects: list[Effect] = []
+        for lane in self._lanes:
+            for response in [lane.active, *lane.waiting]:
+                if response is not None and response.unanswered is None:
+                    effects += self._stop_timers(response)
             for waiting in lane.out:
                 self._jobs.pop(waiting.ticket, None)
             lane.out.clear()

@@ -121,12 +121,7 @@ class Session:
     def upstream_frame(self, data: str, now: float) -> list[Effect]:
         """A message came from the provider."""
         self._inbound.performed()
-        effects = self._outbound.frame(data, now)
-        if self._outbound.broken:
-            self._outbound.broken, self._connected = False, None
-            effects.append(Disconnect())
-            effects += self._ask_another()
-        return effects
+        return self._left_if_broken(self._outbound.frame(data, now))
 
     def upstream_closed(self, error: GatewayError, now: float) -> list[Effect]:
         """The provider left: what was under way has failed. The next frame dials again."""
@@ -135,7 +130,11 @@ class Session:
 
     def timer(self, ticket: int, now: float) -> list[Effect]:
         """A timer ran out."""
-        return self._outbound.timer(ticket, now)
+        return self._left_if_broken(self._outbound.timer(ticket, now))
+
+    def idle_too_long(self) -> Row:
+        """The connection is to be closed because nothing happens on it: the row that says so."""
+        return self._inbound.idle_too_long()
 
     def failed(self, ticket: int, error: GatewayError, now: float) -> list[Effect]:
         """An effect of a ticket could not be performed: what it was for is refused, and nothing of it was sent."""
@@ -147,6 +146,14 @@ class Session:
     def client_left(self, now: float) -> list[Row]:
         """The client is gone: the rows of what it leaves unfinished."""
         return self._outbound.client_left(now)
+
+    def _left_if_broken(self, effects: list[Effect]) -> list[Effect]:
+        """Leave the provider where it is no longer of use."""
+        if self._outbound.broken:
+            self._outbound.broken, self._connected = False, None
+            effects.append(Disconnect())
+            effects += self._ask_another()
+        return effects
 
     def _advance_all(self, now: float) -> list[Effect]:
         effects: list[Effect] = []

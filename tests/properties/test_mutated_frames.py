@@ -193,7 +193,7 @@ def test_a_lenient_reader_shows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_error_without_a_status_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mutant: refusals in a form after which clients hang."""
-    monkeypatch.setattr(inbound, "error_frame", lambda error, lane: '{"type": "error", "message": "no"}')
+    monkeypatch.setattr(inbound, "error_frame", lambda error, lane, **_: '{"type": "error", "message": "no"}')
     with pytest.raises((AssertionError, KeyError)):
         check_client(1, 50)
 
