@@ -199,11 +199,11 @@ async def gateway(folder: Path, config: dict[str, Any], rest: str = "") -> Async
         await server.shutdown()
 
 
-def run(script: Awaitable[None]) -> None:
+def run(script: Awaitable[None], seconds: float = SECONDS) -> None:
     """Run a script to its end, in an event loop of its own."""
 
     async def main() -> None:
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(seconds):
             await script
 
     asyncio.run(main())
