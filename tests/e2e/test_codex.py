@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.standin import leaked
+from tests.e2e.flaky import network
 
 EMAIL, CARD = "ada.lovelace@example.com", "4111 1111 1111 1111"
 PROMPT = f"I am Ada, mail {EMAIL}, card {CARD}"
@@ -46,7 +48,7 @@ class Codex:
         homes = {"CODEX_HOME": str(folder / "home"), "HOME": str(folder / "home")}
         self._env = {**os.environ, **homes, "GATEWAY_KEY": key, "NO_PROXY": "127.0.0.1"}
 
-    def execute(self, *arguments: str) -> tuple[str, list[dict[str, Any]]]:
+    def execute(self, *arguments: str, falls_back: bool = False) -> tuple[str, list[dict[str, Any]]]:
         """Run `codex exec`; its last message, and the items it completed."""
         last = self._folder / "last.txt"
         last.unlink(missing_ok=True)
@@ -63,7 +65,7 @@ class Codex:
             check=False,
         )
         assert done.returncode == 0, (done.stdout[-2000:], done.stderr[-2000:])
-        assert "falling back" not in (done.stdout + done.stderr).lower()
+        assert ("falling back" in (done.stdout + done.stderr).lower()) == falls_back
         events = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
         return last.read_text(encoding="utf-8"), [
             event["item"] for event in events if event["type"] == "item.completed"
@@ -113,6 +115,28 @@ def test_codex_does_the_same_over_http(
     last, _ = codex.execute("resume", "--last", "RECALL everything")
     assert last.endswith(f"{prompt} | RECALL everything")
     gateway.check_provider(3, via=via)
+
+
+@pytest.mark.parametrize("policy", ["default", "replay-new"])
+@pytest.mark.parametrize("via", ["ws", "http"])
+def test_codex_that_loses_its_websocket_goes_on_over_http_with_the_same_tokens(
+    gateway: Any, codex_program: Path, tmp_path: Path, policy: str, via: str
+) -> None:
+    """The connection is cut after the call of a tool, and no other is let in: the tool's output goes over HTTP."""
+    key, model = gateway.keys[policy], gateway.model(3, via)
+    with network(gateway.url) as (between, url):
+        codex = Codex(codex_program, tmp_path, url=url, key=key, model=model)
+        prompt = f"TOOL REASON {PROMPT}"
+        last, items = codex.execute(prompt, falls_back=True)
+    assert (between.cut, between.posts) == (True, 1)
+    assert texts(items, "command_execution", "aggregated_output") == [f"tool-ran: {prompt}\n"]
+    assert last.endswith(f"tool-ran: {prompt}\n")
+    news = gateway.providers[3].news()
+    received = [seen["raw"] for seen in news if seen["kind"] in ("ws", "post")]
+    assert leaked([EMAIL, CARD], received) == []
+    tokens = [set(re.findall("<EMAIL_ADDRESS_[a-z0-9]{8}>", raw)) for raw in received if "TOOL REASON" in raw]
+    assert len(tokens) >= 2
+    assert len(set.union(*tokens)) == 1, "the same value has the same token on both ways"
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 50])
