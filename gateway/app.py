@@ -19,6 +19,7 @@ from gateway.config import Settings
 from gateway.connection import serve_socket
 from gateway.conversation import Gateway
 from gateway.posting import serve_post
+from gateway.prices import Prices
 from gateway.session.refusals import error_body
 from gateway.stored import serve_stored
 from guardrails.pool import DetectionPool
@@ -40,6 +41,7 @@ def create_app(settings: Settings, *, workers: int = 2) -> Starlette:
         DetectionPool([key.policy for key in settings.keys], workers),
         MemoryVault(ttl=config.vault.ttl, clock=time.monotonic),
         FileSink(config.audit.path),
+        Prices(config, time.time),
     )
 
     @asynccontextmanager

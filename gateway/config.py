@@ -30,6 +30,7 @@ from gateway.config_file import (
     Vault,
 )
 from gateway.errors import GatewayError
+from gateway.prices import is_listed
 from policies.check import check
 from policies.load import PolicyError, PolicyNotFound, load
 from policies.model import Policy
@@ -201,6 +202,18 @@ def _deployments(file: ConfigFile) -> Iterator[_Complaint]:
                 yield (*where, "ca_file"), "only a wss:// or https:// URL has a certificate to check"
 
 
+def _priced(file: ConfigFile) -> Iterator[_Complaint]:
+    for name, model in file.models.items():
+        for index, deployment in enumerate(model.deployments):
+            if deployment.price_as is None:
+                continue
+            where: KeyPath = ("models", name, "deployments", index, "price_as")
+            if deployment.prices is not None:
+                yield where, "prices says what the tokens cost: remove one of the two"
+            elif not is_listed(deployment.price_as):
+                yield where, "the price list knows no such model; with prices you can say what it costs"
+
+
 def _files(file: ConfigFile) -> Iterator[_Complaint]:
     tls = file.listen.tls
     if (tls.cert is None) != (tls.key is None):
@@ -220,7 +233,13 @@ def _files(file: ConfigFile) -> Iterator[_Complaint]:
             yield ("policies", index), "no such folder"
 
 
-_RULES: tuple[Callable[[ConfigFile], Iterator[_Complaint]], ...] = (_key_secrets, _key_models, _deployments, _files)
+_RULES: tuple[Callable[[ConfigFile], Iterator[_Complaint]], ...] = (
+    _key_secrets,
+    _key_models,
+    _deployments,
+    _priced,
+    _files,
+)
 
 
 class _Environment:

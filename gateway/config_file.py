@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
@@ -49,6 +50,12 @@ def _check_url(url: str) -> str:
     return url
 
 
+def _check_price(price: object) -> object:
+    if isinstance(price, bool) or not isinstance(price, int | float):
+        raise ValueError("must be a number: USD for a million tokens")
+    return Decimal(str(price))
+
+
 def _check_store(value: object) -> object:
     if isinstance(value, str) and value.startswith(("redis:", "rediss:")):
         raise ValueError("Redis is not available in this version: use 'memory'")
@@ -63,6 +70,7 @@ Origin = Annotated[str, AfterValidator(_check_origin)]
 Url = Annotated[str, AfterValidator(_check_url)]
 Size = Annotated[int, BeforeValidator(parse_size), Field(ge=1024)]
 Count = Annotated[int, Field(strict=True, ge=1)]
+Price = Annotated[Decimal, BeforeValidator(_check_price), Field(ge=0, le=100_000, allow_inf_nan=False)]
 
 
 class Tls(FileModel):
@@ -113,6 +121,21 @@ class Key(FileModel):
     """A policy's name, or the path of its file."""
     limits: KeyLimits = KeyLimits()
     """What this key may use at most."""
+    usage_cost: Annotated[bool, Field(strict=True)] = False
+    """Whether clients read what a response costs, in usage.cost of its last event."""
+
+
+class TokenPrices(FileModel):
+    """What a deployment's tokens cost, in USD for a million."""
+
+    input: Price
+    """Tokens of what is sent."""
+    output: Price
+    """Tokens of the answer, reasoning included."""
+    cached_input: Price | None = None
+    """Of what is sent, those that the provider had in its cache."""
+    cache_write: Price | None = None
+    """Of what is sent, those that the provider put into its cache."""
 
 
 class Deployment(FileModel):
@@ -132,6 +155,10 @@ class Deployment(FileModel):
     """Its share of new connections."""
     ca_file: LocalPath | None = None
     """PEM file with the authorities to trust for this deployment, instead of the system's."""
+    price_as: Name | None = None
+    """What the price list calls the model, where that is not what the provider calls it."""
+    prices: TokenPrices | None = None
+    """What its tokens cost, where the price list does not say, or says otherwise."""
 
 
 class Model(FileModel):

@@ -29,6 +29,7 @@ from gateway.audit.sinks import FileSink
 from gateway.auth import UNAUTHORIZED, Caller, authenticate, origin_allowed, tenant_secret
 from gateway.config import Deployment, Settings
 from gateway.errors import UpstreamError
+from gateway.prices import Prices
 from gateway.session.answers import Answers
 from gateway.session.effects import Connect
 from gateway.session.session import Session
@@ -59,6 +60,7 @@ class Gateway:
     pool: DetectionPool
     vault: Vault
     sink: FileSink
+    prices: Prices
     cache: FindingsCache = field(default_factory=FindingsCache)
     open: Counter[str] = field(default_factory=Counter)
     running: set[asyncio.Task[None]] = field(default_factory=set)
@@ -248,6 +250,8 @@ class Conversation:
             frozenset(name for name, model in self._config.models.items() if len(model.deployments) > 1),
             # What was not masked must not be kept.
             answers=self._gateway.answers if self._policy.mode == "enforce" else None,
+            cost=self._gateway.prices.cost,
+            tells_cost=self._caller.key.key.usage_cost,
         )
 
     def _admit_turn(self) -> Callable[[], bool]:

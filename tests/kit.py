@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -30,7 +30,7 @@ from gateway.session.effects import (
     ToUpstream,
 )
 from gateway.session.session import Session
-from gateway.session.states import Bounds, Mismatch, Setup
+from gateway.session.states import Bounds, Cost, Mismatch, Setup
 from gateway.wire.frame import Json, encode, loads
 from guardrails.detector import PolicyDetector, build
 from guardrails.findings import Finding
@@ -95,6 +95,8 @@ class Wire:
     secret: bytes = b"a tenant's own secret"
     tenant: str = "team-a"
     answers: Answers | None = None
+    cost: Cost = lambda *_: None
+    tells_cost: bool = False
 
     def __post_init__(self) -> None:
         masker = Masker(self.policy, tenant_secret=self.secret, audit_secret=b"the audit's own secret")
@@ -103,6 +105,7 @@ class Wire:
         setup = Setup(
             self.policy, masker, who, self.models, self.mismatch, self.bounds, several=several, answers=self.answers
         )
+        setup = replace(setup, cost=self.cost, tells_cost=self.tells_cost)
         self.session = Session(setup, model=self.asked)
         self.sent_up: list[dict[str, Json]] = []
         self.raw_up: list[str] = []

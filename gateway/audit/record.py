@@ -9,14 +9,20 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Final, Literal, TypeAlias
 
+from gateway.errors import Code
 from guardrails.redact import Applied, Masked
 
 Decision: TypeAlias = Literal["forwarded", "masked", "observed", "blocked", "refused", "failed"]
 """`forwarded`: nothing found. `masked`: found and replaced. `observed`: found and left, as the policy's mode says.
 `blocked`: found, and the policy does not let it through. `refused`: not let through for another reason.
 `failed`: it could not be examined, recorded or delivered, so it was not let through."""
+
+Outcome: TypeAlias = Literal["completed", "incomplete", "failed", "error", "stopped", "overdue", "lost", "left"]
+"""How a response ended: as the provider said in its last event, or with its error; `stopped` by the policy or because
+it could not be examined; `overdue`: it took too long; `lost`: the provider left; `left`: the client did."""
 
 _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _RESPONSE: Final = re.compile(r"(?:resp|response|chatcmpl|cmpl|msg)[_-][A-Za-z0-9_-]{1,120}")
@@ -63,6 +69,28 @@ class Usage:
     input_tokens: int = 0
     output_tokens: int = 0
     total_tokens: int = 0
+    cached_tokens: int = 0
+    """Of the input: what the provider had in its cache."""
+    cache_write_tokens: int = 0
+    """Of the input: what it put there."""
+    reasoning_tokens: int = 0
+    """Of the output."""
+    complete: bool = True
+    """Whether the provider gave both sides; otherwise nothing can be said about the price."""
+
+    def as_json(self) -> dict[str, int]:
+        """The counts by their names; of the parts those that are not 0, as most are."""
+        parts = {
+            "cached_tokens": self.cached_tokens,
+            "cache_write_tokens": self.cache_write_tokens,
+            "reasoning_tokens": self.reasoning_tokens,
+        }
+        whole = {
+            "input_tokens": self.input_tokens,
+            "output_tokens": self.output_tokens,
+            "total_tokens": self.total_tokens,
+        }
+        return whole | {name: count for name, count in parts.items() if count}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +109,16 @@ class Row:
     deployment: str | None = None
     attempt: int = 1
     cached: bool = False
+    outcome: Outcome | None = None
     reason: str | None = None
+    code: Code | None = None
     findings: Sequence[Found] = ()
     attachments: int = 0
     detection: float = 0.0
+    first: float | None = None
     duration: float = 0.0
     usage: Usage | None = None
+    cost: Decimal | None = None
     content: Mapping[str, Sequence[Masked]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, object]:
@@ -98,7 +130,9 @@ class Row:
             "direction": self.direction,
             "event": self.event,
             "decision": self.decision,
+            "outcome": self.outcome,
             "reason": self.reason,
+            "code": self.code,
             "policy": self.who.policy,
             "policy_digest": self.who.policy_digest,
             "lane": None if self.lane is None else self.lane.text,
@@ -109,6 +143,7 @@ class Row:
             "findings": [_finding(found) for found in self.findings],
             "attachments": self.attachments,
             "detection_ms": round(self.detection * 1000, 3),
+            "first_event_ms": None if self.first is None else round(self.first * 1000, 3),
             "duration_ms": round(self.duration * 1000, 3),
         }
         if self.attempt > 1:
@@ -116,11 +151,8 @@ class Row:
         if self.cached:
             row["cached"] = True
         if self.usage is not None:
-            row["usage"] = {
-                "input_tokens": self.usage.input_tokens,
-                "output_tokens": self.usage.output_tokens,
-                "total_tokens": self.usage.total_tokens,
-            }
+            row["usage"] = self.usage.as_json()
+            row["cost"] = None if self.cost is None else float(self.cost)
         if self.content:
             row["content"] = {place: [masked.text for masked in texts] for place, texts in self.content.items()}
         return row

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.audit.record import Decision, Identifier, Row
-from gateway.errors import FrameError, GatewayError, NotExamined, Refused, UpstreamError
+from gateway.errors import Code, FrameError, GatewayError, NotExamined, Refused, UpstreamError
 from gateway.session import model as models
 from gateway.session.affinity import marks
 from gateway.session.effects import Detect, Effect, Play, Recall, Record, Remember, ToClient, ToUpstream
@@ -108,7 +108,7 @@ class Inbound:
         decision: Decision = "failed" if isinstance(turn.refusal, NotExamined | UpstreamError) else "refused"
         if any(found.applied.action == "block" for found in turn.found):
             decision = "blocked"
-        row = self._row(turn, decision, now, reason=str(turn.refusal))
+        row = self._row(turn, decision, now, reason=str(turn.refusal), code=turn.refusal.code)
         self._sent[turn.ticket] = (turn.lane, None)
         return [
             Record(turn.ticket, row),
@@ -119,15 +119,15 @@ class Inbound:
         """Everything so far has been performed, or has failed: the runner does so before it brings the next message."""
         self._sent.clear()
 
-    def failed(self, ticket: int, error: GatewayError) -> tuple[list[Effect], Response | None]:
-        """A turn could not be recorded or sent: nobody waits for its response, given here, any more."""
+    def failed(self, ticket: int, error: GatewayError) -> tuple[list[Effect], Lane | None, Response | None]:
+        """A turn could not be recorded or sent: nobody waits for its response, given with its lane, any more."""
         sent = self._sent.pop(ticket, None)
         if sent is None:
-            return [], None
+            return [], None, None
         lane, response = sent
         if response is not None and response in lane.waiting:
             lane.waiting.remove(response)
-        return [ToClient(error_frame(error, lane.name, http=self._setup.http))], response
+        return [ToClient(error_frame(error, lane.name, http=self._setup.http))], lane, response
 
     def idle_too_long(self) -> Row:
         """The row of a connection that is closed because nothing happens on it."""
@@ -237,14 +237,14 @@ class Inbound:
                         streaming.stream.known = response.known
 
     def _refuse_unread(self, error: GatewayError, lane: Lane | None) -> list[Effect]:
-        row = Row(self._setup.who, self._number, "input", "other", "refused", reason=str(error))
+        row = Row(self._setup.who, self._number, "input", "other", "refused", reason=str(error), code=error.code)
         ticket = self._lanes.ticket()
         return [
             Record(ticket, row),
             ToClient(error_frame(error, lane.name if lane else None, http=self._setup.http), ticket),
         ]
 
-    def _row(self, turn: Turn, decision: Decision, now: float, *, reason: str | None) -> Row:
+    def _row(self, turn: Turn, decision: Decision, now: float, *, reason: str | None, code: Code | None = None) -> Row:
         shown = _identifier(turn, "stream_id", turn.lane.name)
         turn.lane.shown = shown or turn.lane.shown
         return Row(
@@ -260,6 +260,7 @@ class Inbound:
             deployment=self.deployment if turn.kept is None else turn.kept.deployment,
             cached=turn.kept is not None,
             reason=reason,
+            code=code,
             findings=tuple(turn.found),
             attachments=len(turn.walk.attachments),
             detection=turn.detection,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from typing import Final, Literal
 
-from gateway.audit.record import Decision, Identifier, Row
-from gateway.errors import FrameError, GatewayError, NotExamined, Refused, UpstreamError
+from gateway.audit.record import Decision, Row
+from gateway.errors import FrameError, GatewayError, NotExamined, Overdue, Refused, UpstreamError
 from gateway.session.affinity import marks
 from gateway.session.effects import Detect, Effect, Record, Remember, StartTimer, StopTimer, ToClient
 from gateway.session.keeping import Keeping
@@ -16,7 +15,8 @@ from gateway.session.moving import moves, strand, stranded
 from gateway.session.refusals import error_frame, tell
 from gateway.session.replay import Replay
 from gateway.session.restoring import Restoring
-from gateway.session.states import Findings, Frame, Lane, Outgoing, Response, Setup, usage_of
+from gateway.session.rows import ended_row, refused_row, unfinished_row, with_cost
+from gateway.session.states import Findings, Frame, Lane, Outgoing, Response, Setup
 from gateway.wire.events import Class, Event, event
 from gateway.wire.frame import DEFAULT_DEPTH, Json, encode, loads
 from gateway.wire.synth import response_events
@@ -28,8 +28,6 @@ _MODEL_HEADERS: Final = frozenset({"openai-model", "x-openai-model"})
 _STEERED: Final = "steered"
 _DEPTH: Final = 2 * DEFAULT_DEPTH
 """Arrays and objects in each other: what a client may send, and as much again for what the provider puts around it."""
-_DIGITS: Final = re.compile(r"(?:[0-9][-_.:]?){6}")
-_RANDOM: Final = re.compile(r"(?:[a-z]{2,12}[_-])?(?:[0-9a-f]{32,64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 _MAX_WAITING: Final = 10_000
 """Events that may wait in a lane for detection; a provider that sends more has its response refused."""
 
@@ -84,7 +82,7 @@ class Outbound:
             self.broken = True
             return []
         data = self._mend(lane, row, frame, data)
-        response, effects = self._respond(lane, row, frame)
+        response, effects = self._respond(lane, row, frame, now)
         if response is not None and response.muted:
             return effects + self._after(lane, response, row, frame, now)
         if self._masks or lane.out or (self._watches and row.cls is Class.TERMINAL):
@@ -173,7 +171,7 @@ class Outbound:
             if response.unanswered is not None and response.unanswered.fault is not None:
                 lane.waiting.remove(response)
             response.unanswered = None
-            error = Refused("The response took longer than this gateway allows.")
+            error = Overdue("The response took longer than this gateway allows.")
             return self._refuse(lane, response, error, "failed", now) + self._abandon()
         effects = [self._timer("heartbeat", lane, response, self._setup.policy.output.heartbeat)]
         if response.quiet and not response.muted and response is lane.active:
@@ -188,9 +186,15 @@ class Outbound:
         self.broken = True
         return self._clear()
 
-    def forget(self, response: Response) -> list[Effect]:
-        """A response was not asked for after all."""
-        return self._stop_timers(response)
+    def forget(self, lane: Lane, response: Response, error: GatewayError, now: float) -> list[Effect]:
+        """A response was not asked for after all: its frame could not be recorded, or not sent."""
+        stopped = self._stop_timers(response)
+        if not isinstance(error, UpstreamError):
+            return stopped
+        # The row of its frame says that it was let through, so what became of it belongs into one, too. It has a
+        # ticket of its own: nothing more is performed under that of the frame.
+        row = refused_row(self._setup, lane, response, error, "failed", now)
+        return [*stopped, Record(self._lanes.ticket(), row)]
 
     def failed(self, ticket: int, error: GatewayError) -> list[Effect]:
         """What ends a response could not be recorded, so it was not sent."""
@@ -204,10 +208,10 @@ class Outbound:
         rows: list[Row] = []
         for lane in self._lanes:
             unfinished = [one for one in (lane.active, *lane.waiting) if one is not None and not one.recorded]
-            rows += [self._row(lane, one, "failed", now, reason="The client left.") for one in unfinished]
+            rows += [unfinished_row(self._setup, lane, one, now) for one in unfinished]
         return rows
 
-    def _respond(self, lane: Lane, row: Event, frame: Frame) -> tuple[Response | None, list[Effect]]:
+    def _respond(self, lane: Lane, row: Event, frame: Frame, now: float) -> tuple[Response | None, list[Effect]]:
         """The response an event belongs to. The first event of a new one takes it off the lane's queue."""
         if row.cls is Class.NOTICE:
             return lane.active, []
@@ -224,16 +228,25 @@ class Outbound:
             return lane.last, []  # also where the next one waits already: some say that one failed after an error
         if lane.active is None or (begins and identity != lane.active.id):
             if lane.active is not None:  # the provider began the next one without ending this
-                effects += self._stop_timers(lane.active)
+                effects += self._unended(lane, lane.active, now)
                 lane.last = lane.active
             lane.active = self._begin(lane, body)
             if not lane.active.timers:
                 effects += self._watch(lane, lane.active)
         response = lane.active
         if response.id is None and isinstance(identity, str):
-            response.id = identity
+            response.id, response.begun = identity, now
             effects.append(Remember(identity, response.known, response.deployment))
         return response, effects
+
+    def _unended(self, lane: Lane, response: Response, now: float) -> list[Effect]:
+        """The provider says no more of a response. One whose end is being examined is recorded with that."""
+        stopped = self._stop_timers(response)
+        ends = (one.row.cls in (Class.TERMINAL, Class.ERROR) for one in lane.out if one.response is response)
+        if response.recorded or any(ends):
+            return stopped
+        error = UpstreamError("The provider began another response without ending this one.")
+        return [*stopped, Record(response.ticket, refused_row(self._setup, lane, response, error, "failed", now))]
 
     def _begin(self, lane: Lane, body: Frame) -> Response:
         """The next response of a lane: the one that waits first, or what the provider begins by itself."""
@@ -323,11 +336,9 @@ class Outbound:
         stopped = self._leave(lane, response, row, frame)
         if response.recorded:
             return [*stopped, *sent]
-        decision: Decision = "forwarded"
-        if response.found:
-            decision = "observed" if self._observes else "masked"
-        reason = response.observed if row.cls is Class.TERMINAL else "The provider answered with an error."
-        record = Record(response.ticket, self._row(lane, response, decision, now, reason=reason, frame=frame))
+        record = Record(response.ticket, ended_row(self._setup, lane, response, frame, now))
+        if record.row.cost is not None and self._setup.tells_cost:
+            sent[-1] = ToClient(with_cost(sent[-1].data, record.row.cost))
         # What the client may bring back without naming the response has to go to where it came from.
         held = marks(frame) if response.several else ()
         kept = [Remember(name, EMPTY, response.deployment) for name in held]
@@ -338,7 +349,7 @@ class Outbound:
     ) -> list[Effect]:
         """Refuse a response: tell the client, record it, and let nothing more of it through."""
         response.muted = True
-        row = self._row(lane, response, decision, now, reason=str(error))
+        row = refused_row(self._setup, lane, response, error, decision, now)
         return [
             Record(response.ticket, row),
             ToClient(error_frame(error, lane.name, http=self._setup.http), response.ticket),
@@ -407,47 +418,9 @@ class Outbound:
         response.timers.clear()
         return stopped
 
-    def _row(
-        self,
-        lane: Lane,
-        response: Response,
-        decision: Decision,
-        now: float,
-        *,
-        reason: str | None = None,
-        frame: Frame | None = None,
-    ) -> Row:
-        response.recorded = True
-        whole: Json = frame.get("response") if frame is not None else None
-        return Row(
-            self._setup.who,
-            response.number,
-            "output",
-            "response",
-            decision,
-            lane=lane.shown,
-            response=_identifier(response.id),
-            model_used=response.model,
-            deployment=response.deployment,
-            reason=reason,
-            findings=tuple(response.found),
-            detection=response.detection,
-            duration=now - response.started,
-            cached=response.kept is not None,
-            usage=usage_of(whole) if response.kept is None else None,
-            content=response.content,
-        )
-
 
 def _is(response: Response, identity: Json) -> bool:
     return identity is not None and identity == response.id
-
-
-def _identifier(name: str | None) -> Identifier | None:
-    """An id of the provider's as it may be recorded: a random one, or without as many digits as a person's number."""
-    if name is None or (_DIGITS.search(name) is not None and _RANDOM.fullmatch(name) is None):
-        return None
-    return Identifier(name, of_provider=True)
 
 
 def _keepalive(lane: Lane) -> str:

@@ -38,6 +38,12 @@ class Session:
         self._moving = False
 
     @property
+    def in_flight(self) -> int:
+        """Responses that were asked for and have not ended."""
+        running = (one for lane in self._lanes for one in (lane.active, *lane.waiting) if one is not None)
+        return sum(not one.recorded for one in running)
+
+    @property
     def idle(self) -> bool:
         """Whether nothing is asked for or under way."""
         return not any(lane.busy or lane.turns or lane.out for lane in self._lanes)
@@ -138,9 +144,9 @@ class Session:
 
     def failed(self, ticket: int, error: GatewayError, now: float) -> list[Effect]:
         """An effect of a ticket could not be performed: what it was for is refused, and nothing of it was sent."""
-        effects, response = self._inbound.failed(ticket, error)
-        if response is not None:
-            effects += self._outbound.forget(response)
+        effects, lane, response = self._inbound.failed(ticket, error)
+        if lane is not None and response is not None:
+            effects = self._outbound.forget(lane, response, error, now) + effects
         return effects or self._outbound.failed(ticket, error)
 
     def client_left(self, now: float) -> list[Row]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Final, Literal, TypeAlias
 
 from gateway.audit.record import Found, Identifier, Row, Usage, Who
@@ -16,7 +17,6 @@ from gateway.errors import GatewayError
 from gateway.session.answers import Answers, Kept
 from gateway.wire.events import Event
 from gateway.wire.frame import Json
-from gateway.wire.schema import MAX_COUNT
 from gateway.wire.texts import Text, Walk
 from guardrails.findings import Finding
 from guardrails.joining import Question
@@ -28,6 +28,8 @@ from policies.model import Policy
 Frame: TypeAlias = dict[str, Json]
 Findings: TypeAlias = Sequence[Sequence[Finding]]
 Mismatch: TypeAlias = Literal["overwrite", "reject"]
+Cost: TypeAlias = Callable[[str | None, str | None, Usage, str | None], Decimal | None]
+"""USD for a response: its model, deployment, tokens and service tier; None where nobody knows."""
 ClientEvent: TypeAlias = Literal["response.create", "response.steer", "response.inject"]
 
 
@@ -56,7 +58,8 @@ class Setup:
     `models` are the key's models in its own order; the session writes the provider's name for the chosen one. `admit`
     says whether the key's rate allows one more turn. `several` are the models that have more than one deployment.
     `http` says that there is no connection to stay on: an error ends a request, and has the status that is its own.
-    `answers` are those given before, if they may be given again.
+    `answers` are those given before, if they may be given again. `cost` says what tokens cost;
+    `tells_cost`, whether the client reads that in `usage.cost` of the last event.
     """
 
     policy: Policy
@@ -69,6 +72,8 @@ class Setup:
     several: Collection[str] = ()
     http: bool = False
     answers: Answers | None = None
+    cost: Cost = lambda *_: None
+    tells_cost: bool = False
 
     @property
     def finds_words(self) -> bool:
@@ -163,6 +168,8 @@ class Response:
     """Whether its model has other deployments, too."""
     unanswered: Unanswered | None = None
     """Until its first event, when another deployment could answer."""
+    begun: float | None = None
+    """When the provider's first event of it came."""
     ended_steered: bool = False
     streams: dict[tuple[Json, ...], Streaming] = field(default_factory=dict)
     delivered: set[int] = field(default_factory=set)
@@ -227,18 +234,3 @@ class Lane:
         """What an event may restore: its response's values, or without one those of the lane's last response."""
         of = response if response is not None else self.last
         return of.known if of is not None else EMPTY
-
-
-def usage_of(response: Json) -> Usage | None:
-    """The usage a terminal event reports; anything but a count is left out, for it goes into the audit as it is."""
-    usage = response.get("usage") if isinstance(response, dict) else None
-    if not isinstance(usage, dict):
-        return None
-
-    def count(key: str) -> int:
-        value = usage.get(key)
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_COUNT:
-            return value
-        return 0
-
-    return Usage(count("input_tokens"), count("output_tokens"), count("total_tokens"))

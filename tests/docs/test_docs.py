@@ -6,6 +6,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator
+from decimal import Decimal
 from itertools import chain
 from pathlib import Path
 from typing import get_args
@@ -14,7 +15,7 @@ import pytest
 import typer.main
 
 from gateway import headers
-from gateway.audit.record import Decision, Found, Identifier, Row, Usage, Who
+from gateway.audit.record import Decision, Found, Identifier, Outcome, Row, Usage, Who
 from gateway.cli import app
 from gateway.config import load_config
 from gateway.standin.__main__ import main as standin
@@ -149,11 +150,11 @@ def test_a_decision_says_what_was_decided_why_and_at_which_price(decision: Path)
     assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Context", "Decision", "Why", "Consequences"]
 
 
-def row() -> dict[str, object]:
-    """A row of the audit with everything in it, as it is written to the file."""
+def whole_row() -> Row:
+    """A row of the audit with everything in it."""
     applied = Applied("EMAIL_ADDRESS", "presidio", "mask", "99b895ee66c7c0c0")
     masked = Masker(load("default"), tenant_secret=b"a", audit_secret=b"b").input("nothing", [], {}).masked
-    whole = Row(
+    return Row(
         Who("c", "k", "default", "d"),
         1,
         "input",
@@ -162,10 +163,15 @@ def row() -> dict[str, object]:
         lane=Identifier("a"),
         response=Identifier("resp_1"),
         findings=(Found(applied, "input"),),
-        usage=Usage(1, 2, 3),
+        usage=Usage(1, 2, 3, 1, 1, 1),
+        cost=Decimal(1),
         content={"input": [masked]},
     )
-    return {"time": "", **whole.as_json()}
+
+
+def row() -> dict[str, object]:
+    """The same as it is written to the file."""
+    return {"time": "", **whole_row().as_json()}
 
 
 def names(value: object) -> Iterator[str]:
@@ -186,13 +192,20 @@ def test_every_field_of_an_audit_row_is_explained(name: str) -> None:
 
 def test_the_example_in_the_audit_has_the_fields_of_a_row() -> None:
     [example] = blocks(ROOT / "docs" / "audit.md", "json")
-    expected = [name for name in row() if name != "usage"]
+    expected = [name for name in row() if name not in ("usage", "cost")]
     assert list(json.loads(example)) == expected
 
 
 @pytest.mark.parametrize("decision", get_args(Decision))
 def test_every_decision_of_an_audit_row_is_explained(decision: str) -> None:
     assert f"\n| `{decision}` |" in prose(ROOT / "docs" / "audit.md")
+
+
+@pytest.mark.parametrize("outcome", get_args(Outcome))
+def test_every_outcome_of_a_response_is_explained(outcome: str) -> None:
+    assert re.search(
+        rf"^\| [^|]*`{outcome}`", prose(ROOT / "docs" / "audit.md").partition("### `outcome`")[2], re.MULTILINE
+    )
 
 
 @pytest.mark.parametrize("name", sorted(headers.UP | headers.UP_WITH_KEY | headers.DOWN | CLIENT_EVENTS))

@@ -22,6 +22,7 @@ keys:
     models: [gpt-5.1, gpt-5.1-mini]
     policy: default
     limits: {connections: 50, turns_per_minute: 600}
+    usage_cost: true
   - {id: own-key, accept: any, models: [own], policy: ./mine.yaml}
 on_model_mismatch: overwrite       # overwrite | reject
 models:
@@ -34,7 +35,13 @@ models:
         api_key_env: OPENAI_API_KEY
         weight: 2
         ca_file: ca.pem
-  gpt-5.1-mini: {deployments: [{name: local, url: 'ws://127.0.0.1:9000/v1/responses', auth: none}]}
+        price_as: openai/gpt-5.1
+  gpt-5.1-mini:
+    deployments:
+      - name: local
+        url: ws://127.0.0.1:9000/v1/responses
+        auth: none
+        prices: {input: 1.25, output: 10, cached_input: 0.125, cache_write: 0}
   own: {deployments: [{name: openai, url: 'wss://api.openai.com/v1/responses', auth: forward}]}
 policies: [./policies]
 vault: {store: memory, secret_env: GATEWAY_VAULT_SECRET, ttl: 24h}
@@ -261,6 +268,14 @@ policies: [policies, gone]
     ]
 
 
+PRICED = "gateway.yaml:4: models.m.deployments[0]"
+
+
+def priced(keys: str) -> str:
+    """A configuration whose deployment has some more keys."""
+    return SMALL.replace("api_key_env: PROVIDER", f"api_key_env: PROVIDER, {keys}")
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -270,9 +285,25 @@ policies: [policies, gone]
         ("keys: []\nmodels: {}", "gateway.yaml:1: keys: must not be empty\ngateway.yaml:2: models: must not be empty"),
         (SMALL.split("models:\n")[0], "gateway.yaml:1: models: required key is missing"),
         (SMALL.replace("auth: key", "auth: forward"), None),
-        (SMALL + "loaded: {}", "gateway.yaml:5: loaded: unknown key; known here: audit, keys, limits, listen, models,"),
+        (
+            SMALL + "loaded: {}",
+            "gateway.yaml:5: loaded: unknown key; known here: audit, keys, limits, listen, models,",
+        ),
         (SMALL + "limits: {idle: .inf}", "gateway.yaml:5: limits.idle: must be a duration"),
         (SMALL + "limits: {message_bytes: 100}", "gateway.yaml:5: limits.message_bytes: must be greater than"),
+        (
+            priced("price_as: gpt-999"),
+            f"{PRICED}.price_as: the price list knows no such model; with prices you can say",
+        ),
+        (priced("price_as: gpt-5.1, prices: {input: 1, output: 1}"), f"{PRICED}.price_as: prices says what the tokens"),
+        (priced("prices: {input: 1, output: 1}"), None),
+        (priced("prices: {input: 1}"), f"{PRICED}.prices.output: required key is missing"),
+        (priced("prices: {input: -1, output: 1}"), f"{PRICED}.prices.input: must be greater than or equal to 0"),
+        (priced("prices: {input: .nan, output: 1}"), f"{PRICED}.prices.input: "),
+        (priced("prices: {input: 1, output: .inf}"), f"{PRICED}.prices.output: "),
+        (priced("prices: {input: true, output: 1}"), f"{PRICED}.prices.input: must be a number: USD for a million"),
+        (priced("prices: {input: '1', output: 1}"), f"{PRICED}.prices.input: must be a number: USD for a million"),
+        (priced("prices: free"), f"{PRICED}.prices: must be a mapping of keys"),
         (SMALL + "vault: {store: postgres}", "gateway.yaml:5: vault.store: must be 'memory'"),
     ],
 )
@@ -389,9 +420,9 @@ def test_a_hash_in_the_file_is_a_key_in_either_case(write: Write) -> None:
 def test_every_missing_variable_is_named_at_its_line(write: Write) -> None:
     assert resolution(load_config(write(FULL)), {"TEAM_A_KEY": ""}) == [
         "4: keys[0].secret_env: the environment variable TEAM_A_KEY is empty",
-        "17: models.gpt-5.1.deployments[0].api_key_env: the environment variable OPENAI_API_KEY is not set",
-        "23: vault.secret_env: the environment variable GATEWAY_VAULT_SECRET is not set",
-        "24: audit.secret_env: the environment variable GATEWAY_AUDIT_SECRET is not set",
+        "18: models.gpt-5.1.deployments[0].api_key_env: the environment variable OPENAI_API_KEY is not set",
+        "30: vault.secret_env: the environment variable GATEWAY_VAULT_SECRET is not set",
+        "31: audit.secret_env: the environment variable GATEWAY_AUDIT_SECRET is not set",
     ]
 
 
@@ -409,8 +440,8 @@ def test_a_short_vault_or_audit_secret_is_refused(write: Write) -> None:
     config = load_config(write(FULL))
     short = {**ENVIRON, "GATEWAY_VAULT_SECRET": "fifteen-bytes-x", "GATEWAY_AUDIT_SECRET": "x"}
     assert resolution(config, short) == [
-        "23: vault.secret_env: the environment variable GATEWAY_VAULT_SECRET holds fewer than 16 bytes",
-        "24: audit.secret_env: the environment variable GATEWAY_AUDIT_SECRET holds fewer than 16 bytes",
+        "30: vault.secret_env: the environment variable GATEWAY_VAULT_SECRET holds fewer than 16 bytes",
+        "31: audit.secret_env: the environment variable GATEWAY_AUDIT_SECRET holds fewer than 16 bytes",
     ]
     assert resolve(config, {**ENVIRON, "GATEWAY_VAULT_SECRET": "sixteen-bytes-xx"}).vault_secret == b"sixteen-bytes-xx"
     assert resolve(config, {**ENVIRON, "GATEWAY_VAULT_SECRET": "\udcff" * 16}).vault_secret == b"\xff" * 16

@@ -194,7 +194,15 @@ def test_a_provider_that_is_lost_while_it_is_sent_to_refuses_that_message() -> N
         assert (await world.provider.next())["input"] == "c"
         world.client.leave()
 
-    run(World, script)
+    world = run(World, script)
+    assert sorted((row.turn, row.direction, row.outcome) for row in world.sink.rows) == [
+        (1, "input", None),
+        (1, "output", "lost"),
+        (2, "input", None),
+        (2, "output", "lost"),
+        (3, "input", None),
+        (3, "output", "left"),
+    ]
 
 
 def test_a_provider_that_leaves_as_soon_as_it_is_dialled_is_dialled_again() -> None:

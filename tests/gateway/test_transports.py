@@ -35,7 +35,7 @@ WORDS = {
 Script = Callable[[Gateway, list[StandIn]], Awaitable[None]]
 
 
-def play(folder: Path, script: Script, rest: str = "", **more: Any) -> None:
+def play(folder: Path, script: Script, rest: str = "", *, of_key: dict[str, Any] | None = None, **more: Any) -> None:
     """Run a script with a gateway and a provider that has both ways, and one that answers whole."""
 
     async def main() -> None:
@@ -49,7 +49,7 @@ def play(folder: Path, script: Script, rest: str = "", **more: Any) -> None:
             }
             config = configuration(url, models=models, **more)
             for key in config["keys"]:
-                key["models"] = list(PROVIDERS)
+                key.update({"models": list(PROVIDERS), **(of_key or {})})
             async with gateway(folder, config, rest) as made:
                 await script(made, [both, whole])
 
@@ -159,6 +159,23 @@ def test_an_answer_from_memory_is_the_same_over_all_ways(tmp_path: Path, words: 
         assert [row.get("cached", False) for row in rows] == [False] * 2 + [kept] * 8
 
     play(tmp_path, script, rest, replay={"ttl": "1m"})
+
+
+@pytest.mark.parametrize("rest", ["", REPLAY], ids=["restore", "replay"])
+@pytest.mark.parametrize("tells", [True, False])
+def test_the_cost_is_recorded_and_told_where_the_key_says_so_on_all_ways(
+    tmp_path: Path, rest: str, tells: bool
+) -> None:
+    async def script(made: Gateway, providers: list[StandIn]) -> None:
+        for model in PROVIDERS:
+            for client in CLIENTS:
+                usage = (await ask(made, client, model, f"Write to {EMAIL}"))["usage"]
+                row = made.rows()[-1]
+                used = row["usage"]
+                assert row["cost"] == round((1.25 * used["input_tokens"] + 10 * used["output_tokens"]) / 1e6, 12) > 0
+                assert usage.get("cost") == (row["cost"] if tells else None)
+
+    play(tmp_path, script, rest, of_key={"usage_cost": tells})
 
 
 @pytest.mark.parametrize("model", PROVIDERS)

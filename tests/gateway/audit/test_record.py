@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -34,9 +35,13 @@ def test_a_row_is_written_as_plain_values_with_times_in_milliseconds() -> None:
         deployment="openai-eu",
         findings=[Found(applied, "input[0].content[0].text")],
         attachments=2,
+        outcome="completed",
+        code="invalid_prompt",
         detection=0.0012345,
+        first=0.02,
         duration=1.5,
-        usage=Usage(1, 2, 3),
+        usage=Usage(1, 2, 3, 4, 5, 6),
+        cost=Decimal("0.00280"),
         content={"input": [MASKED.masked]},
     )
     assert row.as_json() == {
@@ -46,7 +51,9 @@ def test_a_row_is_written_as_plain_values_with_times_in_milliseconds() -> None:
         "direction": "input",
         "event": "response.create",
         "decision": "masked",
+        "outcome": "completed",
         "reason": None,
+        "code": "invalid_prompt",
         "policy": "default",
         "policy_digest": "1bdd09e6c13eabb6",
         "lane": "lane-1",
@@ -65,8 +72,17 @@ def test_a_row_is_written_as_plain_values_with_times_in_milliseconds() -> None:
         ],
         "attachments": 2,
         "detection_ms": 1.234,
+        "first_event_ms": 20.0,
         "duration_ms": 1500.0,
-        "usage": {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3},
+        "usage": {
+            "input_tokens": 1,
+            "output_tokens": 2,
+            "total_tokens": 3,
+            "cached_tokens": 4,
+            "cache_write_tokens": 5,
+            "reasoning_tokens": 6,
+        },
+        "cost": 0.0028,
         "content": {"input": [MASKED.masked.text]},
     }
     assert EMAIL not in json.dumps(row.as_json())

@@ -69,8 +69,8 @@ def test_a_row_has_the_usage_that_the_provider_counted() -> None:
     wire = Wire()
     for usage, expected in [
         ({"input_tokens": 5, "output_tokens": 7, "total_tokens": 12, "more": {}}, Usage(5, 7, 12)),
-        ({"input_tokens": "5", "output_tokens": True, "total_tokens": 1.5}, Usage(0, 0, 0)),
-        ({}, Usage(0, 0, 0)),
+        ({"input_tokens": "5", "output_tokens": True, "total_tokens": 1.5}, Usage(complete=False)),
+        ({}, Usage(complete=False)),
         (None, None),
         ("many", None),
     ]:
