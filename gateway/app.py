@@ -14,10 +14,11 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from gateway.audit.sinks import FileSink
-from gateway.auth import UNAUTHORIZED, authenticate
+from gateway.auth import UNAUTHORIZED, authenticate, may_read_metrics
 from gateway.config import Settings
 from gateway.connection import serve_socket
 from gateway.conversation import Gateway
+from gateway.metrics import CONTENT_TYPE, Metrics
 from gateway.posting import serve_post
 from gateway.prices import Prices
 from gateway.session.refusals import error_body
@@ -42,6 +43,13 @@ def create_app(settings: Settings, *, workers: int = 2) -> Starlette:
         MemoryVault(ttl=config.vault.ttl, clock=time.monotonic),
         FileSink(config.audit.path),
         Prices(config, time.time),
+        Metrics(),
+    )
+    gateway.metrics.watch(
+        connections=gateway.open,
+        keys=[key.id for key in config.keys],
+        in_flight=lambda: sum(session.in_flight for session in gateway.sessions),
+        pool=lambda: gateway.pool.state,
     )
 
     @asynccontextmanager
@@ -69,6 +77,7 @@ def create_app(settings: Settings, *, workers: int = 2) -> Starlette:
             Route("/v1/models/{model:path}", paths.model, methods=["GET"]),
             Route("/healthz", paths.healthz, methods=["GET"]),
             Route("/readyz", paths.readyz, methods=["GET"]),
+            *([Route("/metrics", paths.metrics, methods=["GET"])] if config.metrics.enabled else ()),
         ],
         exception_handlers={404: paths.nothing, 405: paths.nothing},
         lifespan=lifespan,
@@ -124,9 +133,17 @@ class _Paths:
         return JSONResponse({"status": "ok"})
 
     async def readyz(self, request: Request) -> Response:  # as above
-        """Texts can be examined and rows written."""
-        state = {"detection": self._gateway.pool.ready, "audit": self._gateway.sink.ready(), "vault": True}
+        """Texts can be examined, values kept and looked up, and rows written."""
+        gateway = self._gateway
+        vault = await gateway.vault.ready()
+        state = {"detection": gateway.pool.ready, "audit": gateway.sink.ready(), "vault": vault}
         return JSONResponse(state, 200 if all(state.values()) else 503)
+
+    async def metrics(self, request: Request) -> Response:
+        """What Prometheus reads."""
+        if not may_read_metrics(self._gateway.settings, request.scope):
+            return _unauthorized()
+        return Response(self._gateway.metrics.exposition(), media_type=CONTENT_TYPE)
 
     async def nothing(self, request: Request, exc: Exception) -> Response:  # as above
         """Any other path, and any other method of these."""

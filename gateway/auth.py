@@ -6,13 +6,17 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv6Address, ip_address
 from typing import Final
+
+from starlette.types import Scope
 
 from gateway.config import ClientKey, Settings
 
 UNAUTHORIZED: Final = "Incorrect API key provided."
 """The one text for every caller who is not let in: it does not say why."""
 _MAX_KEY: Final = 4096
+_FORWARDED: Final = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +34,10 @@ def authenticate(settings: Settings, headers: Iterable[tuple[bytes, bytes]]) -> 
 
     Every configured key is compared, whichever matches, so that the time tells nothing.
     """
-    given = [value for name, value in headers if name == b"authorization"]
-    if len(given) != 1 or len(given[0]) > _MAX_KEY or given[0][:7].lower() != b"bearer ":
+    given = _bearer(headers)
+    if given is None:
         return None
-    bearer = given[0][7:].strip()
-    if not bearer or not bearer.isascii() or b" " in bearer:
-        return None
+    authorization, bearer = given
     digest = hashlib.sha256(bearer).digest()
     found: ClientKey | None = None
     for key in settings.keys:
@@ -50,7 +52,35 @@ def authenticate(settings: Settings, headers: Iterable[tuple[bytes, bytes]]) -> 
         # A key of the caller's own: a tenant by itself, known only by its HMAC.
         tenant = f"{found.key.id}-{hmac.digest(settings.vault_secret, bearer, hashlib.sha256).hex()[:16]}"
     secret = tenant_secret(settings.vault_secret, tenant)
-    return Caller(found, tenant, secret, given[0].decode("ascii", "replace"))
+    return Caller(found, tenant, secret, authorization.decode("ascii", "replace"))
+
+
+def may_read_metrics(settings: Settings, scope: Scope) -> bool:
+    """Whether a request may read the metrics: it has their token; where there is none, it comes from this machine.
+
+    One that came through a proxy does not, wherever the proxy is.
+    """
+    headers = scope["headers"]
+    if settings.metrics_sha256 is not None:
+        given = _bearer(headers)
+        return given is not None and hmac.compare_digest(settings.metrics_sha256, hashlib.sha256(given[1]).digest())
+    if any(name in _FORWARDED for name, _ in headers) or scope.get("client") is None:
+        return False
+    try:
+        address = ip_address(scope["client"][0])
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
+def _bearer(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, bytes] | None:
+    """The one `Authorization` header of a request, and the bearer token in it."""
+    given = [value for name, value in headers if name == b"authorization"]
+    if len(given) != 1 or len(given[0]) > _MAX_KEY or given[0][:7].lower() != b"bearer ":
+        return None
+    bearer = given[0][7:].strip()
+    return (given[0], bearer) if bearer and bearer.isascii() and b" " not in bearer else None
 
 
 def tenant_secret(secret: bytes, tenant: str) -> bytes:

@@ -106,6 +106,8 @@ class Settings:
     provider_keys: Mapping[str, str] = field(repr=False, hash=False)
     """The provider keys by the name of their environment variable."""
     notices: tuple[str, ...] = ()
+    metrics_sha256: bytes | None = field(default=None, repr=False)
+    """The SHA-256 of the token that may read the metrics; None where only this machine may."""
 
     def provider_key(self, deployment: Deployment) -> str | None:
         """Return the provider key to send to a deployment, or None where `auth` is not `key`."""
@@ -296,10 +298,19 @@ def resolve(config: Config, environ: Mapping[str, str]) -> Settings:
     }
     vault_secret = environment.secret(config.vault.secret_env, ("vault", "secret_env"))
     audit_secret = environment.secret(config.audit.secret_env, ("audit", "secret_env"))
+    metrics = _metrics_token(config, environment)
     problems = environment.problems or list(_shared_secrets(config, keys))
     if problems:
         raise ConfigError(problems)
-    return Settings(config, keys, vault_secret, audit_secret, provider_keys, tuple(_notices(config)))
+    if metrics is not None and any(metrics == client.secret_sha256 for client in keys):
+        where: KeyPath = ("metrics", "token_env")
+        raise ConfigError([config.lines.problem(where, "is a client's key: whoever has that could read of all others")])
+    return Settings(config, keys, vault_secret, audit_secret, provider_keys, tuple(_notices(config)), metrics)
+
+
+def _metrics_token(config: Config, environment: _Environment) -> bytes | None:
+    name = config.metrics.token_env
+    return None if name is None else sha256(environment.credential(name, ("metrics", "token_env")).encode()).digest()
 
 
 def _client_key(config: Config, index: int, environment: _Environment) -> ClientKey:

@@ -188,6 +188,15 @@ class AuditLog(FileModel):
     """The environment variable with the secret that fingerprints are made with."""
 
 
+class Metrics(FileModel):
+    """What Prometheus may read."""
+
+    enabled: Annotated[bool, Field(strict=True)] = True
+    """Whether there is a GET /metrics at all."""
+    token_env: EnvName | None = None
+    """The environment variable with the token that Prometheus sends; without it, only this machine is answered."""
+
+
 class Limits(FileModel):
     """Bounds of everything that could grow."""
 
@@ -235,6 +244,8 @@ class ConfigFile(FileModel):
     """Where values wait for their tokens."""
     audit: AuditLog = Field(default={}, validate_default=True)  # so that the default path gets its folder, too
     """Where the audit goes."""
+    metrics: Metrics = Metrics()
+    """What Prometheus may read."""
     limits: Limits = Limits()
     """Bounds of everything that could grow."""
     replay: Replay | None = None

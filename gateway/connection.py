@@ -57,6 +57,7 @@ async def serve_socket(gateway: Gateway, scope: Scope, receive: Receive, send: S
     try:
         caller, asked = admit(gateway, scope)
     except Denied as exc:
+        gateway.metrics.denied(exc.code)
         _log.warning("a handshake was answered with %d: %s", exc.status, exc)
         await _deny(scope, send, exc)
         return

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple, TypeAlias
 from urllib.parse import parse_qs
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
@@ -29,6 +29,7 @@ from gateway.audit.sinks import FileSink
 from gateway.auth import UNAUTHORIZED, Caller, authenticate, origin_allowed, tenant_secret
 from gateway.config import Deployment, Settings
 from gateway.errors import UpstreamError
+from gateway.metrics import Metrics
 from gateway.prices import Prices
 from gateway.session.answers import Answers
 from gateway.session.effects import Connect
@@ -61,10 +62,13 @@ class Gateway:
     vault: Vault
     sink: FileSink
     prices: Prices
+    metrics: Metrics
     cache: FindingsCache = field(default_factory=FindingsCache)
     open: Counter[str] = field(default_factory=Counter)
     running: set[asyncio.Task[None]] = field(default_factory=set)
     """Sessions of requests, which end after their answer was given."""
+    sessions: WeakSet[Session] = field(default_factory=WeakSet)
+    """All that are there, to be counted."""
     asking: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     http: HttpClients = field(default_factory=HttpClients)
     health: Health = field(default_factory=lambda: Health(time.monotonic))
@@ -215,7 +219,9 @@ class Conversation:
 
     def session(self, model: str | None, *, http: bool = False) -> Session:
         """A session for this caller; `model` is what `?model=` asked for, `http` that it is for one request."""
-        return Session(replace(self._setup(), http=http), model=model)
+        session = Session(replace(self._setup(), http=http), model=model)
+        self._gateway.sessions.add(session)
+        return session
 
     def around(self) -> Surroundings:
         """What the session's effects are performed with."""
@@ -224,7 +230,7 @@ class Conversation:
             self._redial,
             self._detection,
             gateway.vault,
-            gateway.sink,
+            gateway.metrics.counting(gateway.sink, self._caller.key.key.id),
             self._caller.tenant,
             self._config.limits.idle,
         )
@@ -291,6 +297,7 @@ class Conversation:
                 upstream = await self._connect(chosen)
             except UpstreamError as exc:
                 health.failed(chosen.name)
+                self._gateway.metrics.dial_failed(asked.model, chosen.name)
                 _log.warning("deployment %s, dialled for key %s: %s", chosen.name, self._caller.key.key.id, exc)
                 # One that answers nothing takes all the time a client waits; one that refuses takes none.
                 if not left or time.monotonic() >= until:

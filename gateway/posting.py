@@ -89,6 +89,7 @@ async def let_in(
     try:
         caller, asked = admit(gateway, request.scope)
     except Denied as exc:
+        gateway.metrics.denied(exc.code)
         _log.warning("a request was answered with %d: %s", exc.status, exc)
         return JSONResponse(error_body(str(exc), exc.code), exc.status)
     place = gateway.take_place(caller.key.key.id)

@@ -19,12 +19,12 @@ import contextlib
 import multiprocessing
 import signal
 import time
-from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections import Counter, OrderedDict, deque
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from guardrails.detector import PolicyDetector, build
 from guardrails.errors import DetectionError, DetectionTimeout, GuardrailError
@@ -133,6 +133,15 @@ class _Worker:
         self._pipe.close()
 
 
+class PoolState(NamedTuple):
+    """Processes, those of them that are free, questions that wait, and by reason those that were not answered."""
+
+    workers: int
+    idle: int
+    waiting: int
+    failures: Mapping[str, int]
+
+
 class DetectionPool:
     """Runs the detectors of some policies. `start()` it, `await detect()` or ask `inline()` first, and `close()` it."""
 
@@ -147,6 +156,14 @@ class DetectionPool:
         self._waiting: deque[asyncio.Future[_Worker]] = deque()
         self._threads: ThreadPoolExecutor | None = None
         self._open = False
+        self._failures = Counter(full=0, no_worker=0, overran=0, died=0, failed=0)
+
+    @property
+    def state(self) -> PoolState:
+        """How it is doing now."""
+        alive = sum(not worker.down for worker in self._workers)
+        idle = sum(not worker.down for worker in self._idle)
+        return PoolState(alive, idle, len(self._waiting), dict(self._failures))
 
     @property
     def ready(self) -> bool:
@@ -235,9 +252,12 @@ class DetectionPool:
         if isinstance(answer, list):
             return [[Finding(*plain) for plain in one] for one in answer]
         if answer is not None:
+            self._failures["failed"] += 1
             raise DetectionError(answer)
         if worker.overran:
+            self._failures["overran"] += 1
             raise DetectionTimeout("detection took longer than the policy's budget")
+        self._failures["died"] += 1
         raise DetectionError("a detection worker died")
 
     async def _take(self, seconds: float) -> _Worker:
@@ -248,6 +268,7 @@ class DetectionPool:
             if not worker.down:
                 return worker
         if len(self._waiting) >= self._queue:
+            self._failures["full"] += 1
             raise DetectionError("too many texts wait for detection")
         waiter: asyncio.Future[_Worker] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
@@ -257,6 +278,7 @@ class DetectionPool:
                 worker = await waiter
             taken = True
         except TimeoutError:
+            self._failures["no_worker"] += 1
             raise DetectionTimeout("no detection worker became free within the policy's budget") from None
         finally:
             with contextlib.suppress(ValueError):

@@ -94,6 +94,9 @@ class Vault(Protocol):
 
         """
 
+    async def ready(self) -> bool:
+        """Whether the store can be reached now."""
+
 
 class WrongTenant(VaultError):
     """The response id belongs to somebody else."""
@@ -137,6 +140,10 @@ class MemoryVault:
         self._expire()
         found = self._kept.get((tenant, response_id))
         return None if found is None else found[2]
+
+    async def ready(self) -> bool:
+        """See `Vault`: this process is always there."""
+        return True
 
     def _put(self, key: tuple[str, str], values: Restorable, deployment: str | None) -> None:
         self._kept[key] = (values, self._clock() + self._ttl, deployment)

@@ -6,6 +6,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from itertools import chain
 from pathlib import Path
@@ -13,13 +14,16 @@ from typing import get_args
 
 import pytest
 import typer.main
+from prometheus_client.parser import text_string_to_metric_families
 
 from gateway import headers
 from gateway.audit.record import Decision, Found, Identifier, Outcome, Row, Usage, Who
 from gateway.cli import app
 from gateway.config import load_config
+from gateway.metrics import Metrics
 from gateway.standin.__main__ import main as standin
 from gateway.wire.events import CLIENT_EVENTS
+from guardrails.pool import PoolState
 from guardrails.redact import Applied, Masker
 from policies.load import load, load_text
 
@@ -199,6 +203,32 @@ def test_the_example_in_the_audit_has_the_fields_of_a_row() -> None:
 @pytest.mark.parametrize("decision", get_args(Decision))
 def test_every_decision_of_an_audit_row_is_explained(decision: str) -> None:
     assert f"\n| `{decision}` |" in prose(ROOT / "docs" / "audit.md")
+
+
+def test_every_metric_is_explained_with_its_labels_and_no_other() -> None:
+    metrics = Metrics()
+    state = PoolState(1, 1, 0, {"full": 0})
+    metrics.watch(connections={}, keys=["k"], in_flight=lambda: 0, pool=lambda: state)
+    everything = replace(whole_row(), outcome="lost", code="invalid_prompt", direction="output", model_used="m")
+    other = [
+        replace(everything, **more)
+        for more in ({"cost": None}, {"direction": "input"}, {"attempt": 2}, {"cached": True})
+    ]
+    for one in (everything, *other):
+        metrics.written(replace(one, detection=0.1, first=0.1, deployment="d"), "k")
+    metrics.unwritten("k")
+    metrics.denied("invalid_api_key")
+    metrics.dial_failed("m", "d")
+    found: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(metrics.exposition().decode()):
+        if family.name.startswith("guardrail_") and not family.name.endswith("_created"):
+            name = family.name + {"counter": "_total", "info": "_info"}.get(family.type, "")
+            name = name.replace("_info_info", "_info").replace("_total_total", "_total")
+            found.setdefault(name, set()).update(*(one.labels for one in family.samples))
+    rows = re.findall(r"^\| `(guardrail_\w+)` \| (.*?) \|", prose(ROOT / "docs" / "operations.md"), re.MULTILINE)
+    assert {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in rows} == {
+        name: labels - {"le"} for name, labels in found.items()
+    }
 
 
 @pytest.mark.parametrize("outcome", get_args(Outcome))

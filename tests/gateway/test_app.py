@@ -12,7 +12,7 @@ import pytest
 
 from gateway import app
 from gateway.errors import AuditError
-from tests.gateway.loopback import KEY, OTHER_KEY, Gateway, Provider, configuration, play, settings_of
+from tests.gateway.loopback import ENVIRONMENT, KEY, OTHER_KEY, Gateway, Provider, configuration, play, settings_of
 
 AUTHORIZED = {"Authorization": f"Bearer {KEY}"}
 BODY = json.dumps({"model": "gpt-5.1", "input": "I am ada.lovelace@example.com"}).encode()
@@ -68,7 +68,8 @@ ELSEWHERE = """
     POST /v1/models
     GET /v1//responses
     GET /V1/models
-    GET /metrics
+    POST /metrics
+    GET /metrics/
     GET /console
     GET /docs
     GET /openapi.json
@@ -106,18 +107,55 @@ def test_it_says_that_it_runs_and_whether_it_is_ready(tmp_path: Path) -> None:
     play(tmp_path, script)
 
 
-@pytest.mark.parametrize("part", ["detection", "audit"])
+@pytest.mark.parametrize("part", ["detection", "audit", "vault"])
 def test_it_says_what_is_not_ready(part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def script(gateway: Gateway, provider: Provider) -> None:
         if part == "audit":
             monkeypatch.setattr("gateway.audit.sinks.FileSink.ready", lambda self: False)
+        elif part == "vault":
+
+            async def unready(self: object) -> bool:
+                return False
+
+            monkeypatch.setattr("guardrails.vault.MemoryVault.ready", unready)
         else:
             monkeypatch.setattr("guardrails.pool.DetectionPool.ready", property(lambda self: False))
         status, _, body = await gateway.http("GET", "/readyz")
         assert status == 503
         assert json.loads(body)[part] is False
+        assert (await gateway.http("GET", "/healthz"))[0] == 200, "it lives all the same"
 
     play(tmp_path, script)
+
+
+def test_the_metrics_are_for_this_machine_unless_they_have_a_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def without(gateway: Gateway, provider: Provider) -> None:
+        status, headers, body = await gateway.http("GET", "/metrics")
+        assert (status, headers["content-type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
+        assert b"guardrail_build_info{" in body
+        status, _, body = await gateway.http("GET", "/metrics", headers={"X-Forwarded-For": "127.0.0.1"})
+        assert (status, json.loads(body)["error"]["message"]) == (401, "Incorrect API key provided.")
+
+    async def with_token(gateway: Gateway, provider: Provider) -> None:
+        for headers in ({}, AUTHORIZED, {"Authorization": "Bearer wrong"}):
+            assert (await gateway.http("GET", "/metrics", headers=headers))[0] == 401
+        assert (await gateway.http("GET", "/metrics?token=a-token-for-the-metrics"))[0] == 401
+        right = {"Authorization": "Bearer a-token-for-the-metrics"}
+        assert (await gateway.http("GET", "/metrics", headers=right))[0] == 200
+        assert (await gateway.http("GET", "/v1/models", headers=right))[0] == 401
+
+    monkeypatch.setitem(ENVIRONMENT, "METRICS", "a-token-for-the-metrics")
+    play(tmp_path, without)
+    play(tmp_path, with_token, metrics={"token_env": "METRICS"})
+
+
+def test_without_metrics_there_is_no_such_path(tmp_path: Path) -> None:
+    async def script(gateway: Gateway, provider: Provider) -> None:
+        assert (await gateway.http("GET", "/metrics"))[0] == 404
+
+    play(tmp_path, script, metrics={"enabled": False})
 
 
 def test_an_audit_that_cannot_be_opened_stops_the_gateway_before_it_listens(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from gateway import auth
-from gateway.auth import Caller, authenticate, origin_allowed
+from gateway.auth import Caller, authenticate, may_read_metrics, origin_allowed
 from gateway.config import Settings
-from tests.gateway.loopback import KEY, OTHER_KEY, configuration, settings_of, sha256
+from tests.gateway.loopback import ENVIRONMENT, KEY, OTHER_KEY, configuration, settings_of, sha256
 
 URL = "ws://127.0.0.1:1/v1/responses"
 OWN = "sk-proj-a-key-of-the-callers-own"
@@ -150,3 +150,55 @@ def test_a_browser_comes_from_a_listed_origin_only(tmp_path: Path) -> None:
         b"\xff",
     ):
         assert not origin_allowed(listed, {b"origin": origin})
+
+
+def reads(settings: Settings, host: str | None, *headers: tuple[bytes, bytes]) -> bool:
+    client = None if host is None else (host, 50_000)
+    return may_read_metrics(settings, {"type": "http", "client": client, "headers": headers})
+
+
+@pytest.mark.parametrize(
+    ("host", "may"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.9.10", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("10.0.0.1", False),
+        ("192.0.2.1", False),
+        ("::ffff:192.0.2.1", False),
+        ("2001:db8::1", False),
+        ("localhost.example.com", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_without_a_token_this_machine_alone_reads_the_metrics(settings: Settings, host: str | None, may: bool) -> None:
+    assert reads(settings, host) is may
+    assert reads(settings, host, (b"authorization", f"Bearer {KEY}".encode())) is may
+
+
+@pytest.mark.parametrize("name", [b"x-forwarded-for", b"forwarded", b"x-real-ip", b"via"])
+def test_what_came_through_a_proxy_is_not_this_machine(settings: Settings, name: bytes) -> None:
+    assert not reads(settings, "127.0.0.1", (name, b"127.0.0.1"))
+
+
+def test_with_a_token_whoever_has_it_reads_the_metrics_and_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENVIRONMENT, "METRICS", "a-token-for-the-metrics")
+    with_token = settings_of(tmp_path, configuration(URL, metrics={"token_env": "METRICS"}))
+    for host in ("127.0.0.1", "192.0.2.1"):
+        assert reads(with_token, host, (b"authorization", b"Bearer a-token-for-the-metrics"))
+        for wrong in (
+            b"",
+            b"a-token-for-the-metrics",
+            b"Bearer ",
+            b"Bearer a-token-for-the-metric",
+            f"Bearer {KEY}".encode(),
+        ):
+            assert not reads(with_token, host, (b"authorization", wrong))
+        assert not reads(with_token, host)
+        twice = (b"authorization", b"Bearer a-token-for-the-metrics")
+        assert not reads(with_token, host, twice, twice)
+    assert call(with_token, "Bearer a-token-for-the-metrics") is None

@@ -46,6 +46,7 @@ models:
 policies: [./policies]
 vault: {store: memory, secret_env: GATEWAY_VAULT_SECRET, ttl: 24h}
 audit: {path: ./audit.jsonl, secret_env: GATEWAY_AUDIT_SECRET}
+metrics: {enabled: true, token_env: GATEWAY_METRICS_TOKEN}
 limits: {message_bytes: 8MiB, upstream_message_bytes: 16MiB, json_depth: 64, connections: 2000, idle: 5m, response: 10m}
 """
 SMALL = """\
@@ -60,6 +61,7 @@ ENVIRON = {
     "OPENAI_API_KEY": "sk-provider-0123456789",
     "GATEWAY_VAULT_SECRET": "vault-0123456789abcdef",
     "GATEWAY_AUDIT_SECRET": "audit-0123456789abcdef",
+    "GATEWAY_METRICS_TOKEN": "metrics-0123456789",
 }
 CANARY = "k4n4ry secret"
 
@@ -287,7 +289,7 @@ def priced(keys: str) -> str:
         (SMALL.replace("auth: key", "auth: forward"), None),
         (
             SMALL + "loaded: {}",
-            "gateway.yaml:5: loaded: unknown key; known here: audit, keys, limits, listen, models,",
+            "gateway.yaml:5: loaded: unknown key; known here: audit, keys, limits, listen, metrics,",
         ),
         (SMALL + "limits: {idle: .inf}", "gateway.yaml:5: limits.idle: must be a duration"),
         (SMALL + "limits: {message_bytes: 100}", "gateway.yaml:5: limits.message_bytes: must be greater than"),
@@ -304,6 +306,8 @@ def priced(keys: str) -> str:
         (priced("prices: {input: true, output: 1}"), f"{PRICED}.prices.input: must be a number: USD for a million"),
         (priced("prices: {input: '1', output: 1}"), f"{PRICED}.prices.input: must be a number: USD for a million"),
         (priced("prices: free"), f"{PRICED}.prices: must be a mapping of keys"),
+        (SMALL + "metrics: {enabled: 'no'}", "gateway.yaml:5: metrics.enabled: must be true or false"),
+        (SMALL + "metrics: {token: secret}", "gateway.yaml:5: metrics.token: unknown key; did you mean 'token_env'?"),
         (SMALL + "vault: {store: postgres}", "gateway.yaml:5: vault.store: must be 'memory'"),
     ],
 )
@@ -423,6 +427,7 @@ def test_every_missing_variable_is_named_at_its_line(write: Write) -> None:
         "18: models.gpt-5.1.deployments[0].api_key_env: the environment variable OPENAI_API_KEY is not set",
         "30: vault.secret_env: the environment variable GATEWAY_VAULT_SECRET is not set",
         "31: audit.secret_env: the environment variable GATEWAY_AUDIT_SECRET is not set",
+        "32: metrics.token_env: the environment variable GATEWAY_METRICS_TOKEN is not set",
     ]
 
 
@@ -452,6 +457,17 @@ def test_two_keys_with_the_same_secret_are_refused(write: Write) -> None:
     config = load_config(write(text))
     told = resolution(config, {"KEY_A": "same", "KEY_B": "same", "PROVIDER": "sk"})
     assert told == ["3: keys[1]: keys[0] has the same secret: they cannot be told apart"]
+
+
+def test_a_clients_key_does_not_read_the_metrics_of_all(write: Write) -> None:
+    config = load_config(write(SMALL + "metrics: {token_env: METRICS}\n"))
+    told = resolution(config, {"KEY_A": "same", "PROVIDER": "sk", "METRICS": "same"})
+    assert told == ["5: metrics.token_env: is a client's key: whoever has that could read of all others"]
+    settings = resolve(config, {"KEY_A": "one", "PROVIDER": "sk", "METRICS": "other"})
+    assert settings.metrics_sha256 == sha256(b"other").digest()
+    assert resolution(config, {"KEY_A": "one", "PROVIDER": "sk"}) == [
+        "5: metrics.token_env: the environment variable METRICS is not set"
+    ]
 
 
 def test_without_variables_vault_and_audit_get_random_secrets_and_the_operator_a_notice(write: Write) -> None:

@@ -1,4 +1,7 @@
-"""A gateway process with every logger at DEBUG, through a whole hostile run: no log line holds anything of anybody."""
+"""A gateway process with every logger at DEBUG, through a whole hostile run: no log line holds anything of anybody.
+
+Nor do the audit or the metrics.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import httpx2
 import pytest
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection
@@ -47,6 +51,8 @@ HOSTILE: list[str | bytes] = [
     f'{{"type": "response.create", "input": "{EMAIL} \\ud800"}}',
     f'{{"type": "response.create", "input": "{WORD}", "stream_id": "{EMAIL}"}}',
     f'{{"type": "response.create", "model": "{WORD}", "response": "{EMAIL}"}}',
+    f'{{"type": "response.create", "model": "{WORD}", "input": "a", "metadata": {{"{WORD}": "{SSN}"}}}}',
+    f'{{"type": "response.create", "model": "{EMAIL}", "input": "a", "service_tier": "{WORD}"}}',
     f'{{"type": "response.create", "input": "I am {SSN}"}}',
     f'{{"type": "response.steer", "previous_response_id": "{EMAIL}", "input": "{WORD}"}}',
     json.dumps(
@@ -61,11 +67,12 @@ HOSTILE: list[str | bytes] = [
 
 @dataclass
 class Logs:
-    """What a gateway wrote: its log, its standard output, and its audit."""
+    """What a gateway wrote: its log, its standard output, its audit, and its metrics."""
 
     log: str
     out: str
     audit: str
+    metrics: str
 
 
 async def hostile(socket: ServerConnection, frame: dict[str, Any]) -> None:
@@ -78,6 +85,11 @@ async def hostile(socket: ServerConnection, frame: dict[str, Any]) -> None:
     elif "error" in text:
         error = {"type": "server_error", "code": EMAIL, "message": f"about {SSN} {WORD}"}
         await socket.send(json.dumps({"type": "error", "status": 500, "error": error}))
+    elif "odd" in text:
+        usage = {"input_tokens": int(CARD.replace(" ", "")), "output_tokens": EMAIL, EMAIL: 5}
+        whole = {"id": f"resp_{EMAIL}", "model": WORD, "service_tier": EMAIL, "status": WORD, "usage": usage}
+        await socket.send(json.dumps({"type": "response.created", "response": {**whole, "output": []}}))
+        await socket.send(json.dumps({"type": "response.completed", "response": {**whole, "output": []}}))
     elif "leave" in text:
         await socket.close(1011, EMAIL)
     elif "vanish" in text:
@@ -111,6 +123,7 @@ async def attack(url: str, upstream: Provider) -> None:
             while json.loads(await socket.recv())["type"] not in ("error", "response.completed"):
                 pass
         tool = {"type": "mcp", "authorization": f"Bearer {MCP_SECRET}", "headers": {"X": MCP_SECRET}}
+        await ask(socket, f"odd {EMAIL}", metadata={WORD: EMAIL})
         await ask(socket, f"{WORD} to {EMAIL}, {base64.b64encode(EMAIL.encode()).decode()}", tools=[tool])
         for text in ("error", "garbage", "bytes", "leave", "vanish"):
             assert (await ask(socket, f"{text} {EMAIL}"))[-1]["type"] == "error"
@@ -130,6 +143,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Logs:
     policy = POLICY.replace("decode: []", "decode: [base64, percent, json]") + "actions: {US_SSN: {input: block}}\n"
     (folder / "policy.yaml").write_text(policy, "utf-8")
     out: list[str] = []
+    scraped: list[str] = []
 
     async def script() -> None:
         async with provider() as upstream:
@@ -150,6 +164,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Logs:
                 found = re.search(r"http(://127\.0\.0\.1:\d+/v1)", ready)
                 assert found is not None, (folder / "log").read_text()
                 await attack(f"ws{found[1]}/responses", upstream)
+                scraped.append(await get(f"http{found[1].removesuffix('/v1')}/metrics"))
                 process.send_signal(signal.SIGTERM)
                 rest, _ = await asyncio.to_thread(process.communicate, None, 20)
                 out.append(ready + rest)
@@ -158,7 +173,15 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Logs:
                 process.wait()
 
     run(script())
-    return Logs((folder / "log").read_text(), "".join(out), (folder / "audit.jsonl").read_text())
+    return Logs((folder / "log").read_text(), "".join(out), (folder / "audit.jsonl").read_text(), scraped[0])
+
+
+async def get(url: str) -> str:
+    """A page."""
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        answer = await client.get(url)
+    assert answer.status_code == httpx2.codes.OK
+    return answer.text
 
 
 def forms(canary: str) -> list[str]:
@@ -182,6 +205,20 @@ def test_no_log_line_holds_a_value_a_key_a_header_or_a_text(logs: Logs, canary: 
 def test_no_audit_row_holds_a_value_or_a_key(logs: Logs, canary: str) -> None:
     for form in forms(canary):
         assert form.lower() not in logs.audit.lower()
+
+
+@pytest.mark.parametrize("canary", [*CANARIES, CARD.replace(" ", ""), SSN.replace("-", "")])
+def test_no_metric_holds_a_value_a_key_a_header_or_a_text(logs: Logs, canary: str) -> None:
+    for form in forms(canary):
+        assert form.lower() not in logs.metrics.lower()
+
+
+def test_the_metrics_have_counted_the_run(logs: Logs) -> None:
+    written = re.findall(r"^guardrail_audit_rows_total\{.*\} (.+)$", logs.metrics, re.MULTILINE)
+    # What was under way when the last client vanished may be written after the metrics were read.
+    assert 0 <= len(logs.audit.splitlines()) - sum(map(float, written)) <= 2
+    for outcome in ("completed", "error", "lost", "blocked", "refused"):
+        assert f'outcome="{outcome}"' in logs.metrics
 
 
 def test_no_log_line_holds_a_query_a_header_or_a_traceback(logs: Logs) -> None:

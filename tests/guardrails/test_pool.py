@@ -112,6 +112,7 @@ def test_a_worker_that_overruns_the_budget_is_killed_and_replaced() -> None:
             assert time.monotonic() - start < 5
             [[after]] = await pool.detect(PATIENT, ["pid"])
             assert before.module != after.module
+            assert pool.state.failures == {"full": 0, "no_worker": 0, "overran": 1, "died": 0, "failed": 0}
             with pytest.raises(ProcessLookupError):
                 os.kill(int(before.module), 0)
 
@@ -126,6 +127,7 @@ def test_a_worker_that_dies_is_replaced_and_its_texts_refused() -> None:
             assert not isinstance(caught.value, DetectionTimeout)
             assert plain(await pool.detect(PATIENT, ["ok"])) == [[(0, 2, "TEXT")]]
             assert pool.ready
+            assert pool.state.failures["died"] == 1
 
     run(body)
 
@@ -158,8 +160,10 @@ def test_what_waits_longer_than_its_budget_is_refused() -> None:
         async with running(BUSY, PATIENT) as pool, asyncio.TaskGroup() as tasks:
             long = tasks.create_task(refused(pool, PATIENT, "hang"))
             await asyncio.sleep(0)
+            assert pool.state == (1, 0, 0, dict.fromkeys(pool.state.failures, 0))
             with pytest.raises(DetectionTimeout):
                 await pool.detect(BUSY, ["ok"])
+            assert pool.state.failures["no_worker"] == 1
             assert not long.done()
             await pool.close()
 
