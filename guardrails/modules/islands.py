@@ -83,19 +83,24 @@ class Islands:
 
 
 def _words(kinds: bytes) -> Iterator[tuple[int, int]]:
-    end = 0
-    digits, separated = _WITH_DIGITS.search(kinds), _SEPARATED.search(kinds)
-    while digits is not None or separated is not None:
-        seed = min(match.start() for match in (digits, separated) if match is not None)
+    end, length = 0, len(kinds)
+    digits, separated = _seed(_WITH_DIGITS, kinds, 0), _seed(_SEPARATED, kinds, 0)
+    while (seed := digits if digits < separated else separated) < length:
         start = kinds.rfind(b" ", end, seed) + 1 or end
         end = kinds.find(b" ", seed)
         if end < 0:
-            end = len(kinds)
+            end = length
         yield start, end
-        if digits is not None and digits.start() < end:
-            digits = _WITH_DIGITS.search(kinds, end)
-        if separated is not None and separated.start() < end:
-            separated = _SEPARATED.search(kinds, end)
+        if digits < end:
+            digits = _seed(_WITH_DIGITS, kinds, end)
+        if separated < end:
+            separated = _seed(_SEPARATED, kinds, end)
+
+
+def _seed(pattern: re.Pattern[bytes], kinds: bytes, begin: int) -> int:
+    """Where the pattern is found next; the end where it is not."""
+    found = pattern.search(kinds, begin)
+    return len(kinds) if found is None else found.start()
 
 
 def _numbers(shadow: bytes) -> Iterator[tuple[int, int]]:

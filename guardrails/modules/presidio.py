@@ -18,6 +18,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -128,7 +129,10 @@ class Presidio:
 
 def outermost(spans: Iterable[Span]) -> list[Span]:
     """Drop what lies inside a span with an equal or higher score, as Presidio's `remove_duplicates` does."""
-    ordered = sorted(set(spans), key=lambda s: (s[0], s[0] - s[1], -s[2]))
+    ordered = sorted(set(spans))
+    if all(left[1] < right[0] for left, right in pairwise(ordered)):
+        return [span for span in ordered if span[2] != 0]
+    ordered.sort(key=lambda s: (s[0], s[0] - s[1], -s[2]))
     kept: list[Span] = []
     active: list[Span] = []
     for span in ordered:
