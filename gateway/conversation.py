@@ -7,6 +7,7 @@ policy, vault, audit and providers.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import secrets
@@ -28,11 +29,12 @@ from gateway.audit.record import Who
 from gateway.audit.sinks import FileSink
 from gateway.auth import UNAUTHORIZED, Caller, authenticate, origin_allowed, tenant_secret
 from gateway.config import Deployment, Settings
-from gateway.errors import UpstreamError
+from gateway.errors import AuditError, GatewayError, UpstreamError
 from gateway.metrics import Metrics
 from gateway.prices import Prices
 from gateway.session.answers import Answers
 from gateway.session.effects import Connect
+from gateway.session.rows import refused_unread
 from gateway.session.session import Session
 from gateway.session.states import Bounds, Setup
 from gateway.surroundings import Dialled, Surroundings
@@ -215,6 +217,7 @@ class Conversation:
         self._policy: Final = caller.key.policy
         audit = tenant_secret(gateway.settings.audit_secret, caller.tenant)
         self._masker: Final = Masker(self._policy, tenant_secret=caller.secret, audit_secret=audit)
+        self._who: Final = Who(secrets.token_hex(6), caller.tenant, self._policy.name, self._policy.digest)
         self._detection: Final = CachedDetection(gateway, self._policy, caller.tenant)
 
     def session(self, model: str | None, *, http: bool = False) -> Session:
@@ -235,6 +238,11 @@ class Conversation:
             self._config.limits.idle,
         )
 
+    def refused(self, error: GatewayError) -> None:
+        """Record what was refused before it came to a session."""
+        with contextlib.suppress(AuditError):  # which has been logged, and nothing of it goes on anyway
+            self.around().sink.write(refused_unread(self._who, 1, error))
+
     def _setup(self) -> Setup:
         limits = self._config.limits
         bounds = Bounds(
@@ -244,11 +252,10 @@ class Conversation:
             responses=limits.responses,
             response=limits.response,
         )
-        who = Who(secrets.token_hex(6), self._caller.tenant, self._policy.name, self._policy.digest)
         return Setup(
             self._policy,
             self._masker,
-            who,
+            self._who,
             self._caller.key.key.models,
             self._config.on_model_mismatch,
             bounds,

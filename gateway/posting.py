@@ -104,20 +104,17 @@ async def let_in(
 
 async def _answer(gateway: Gateway, request: Request, caller: Caller, asked: str | None, place: Place) -> Response:
     limits = gateway.settings.config.limits
+    conversation = Conversation(gateway, caller, request.scope["headers"])
+    body: bytes | None = None
     try:
         async with asyncio.timeout(_BODY_SECONDS):
             body = await _read(request, limits.message_bytes)
-    except (ClientDisconnect, TimeoutError):
-        return JSONResponse(error_body("The body did not come.", "invalid_prompt"), _TIMEOUT)
-    if body is None:
-        message = f"The body is larger than {limits.message_bytes} bytes."
-        return JSONResponse(error_body(message, "invalid_prompt"), _TOO_LARGE)
-    try:
         frame, streams = _frame(body, limits.json_depth)
+    except (ClientDisconnect, TimeoutError):
+        return _refusal(conversation, FrameError("The body did not come."), _TIMEOUT)
     except (FrameError, Refused) as exc:
-        return _refusal(exc)
+        return _refusal(conversation, exc, STATUS if body is not None else _TOO_LARGE)
     client = Asked(encode(frame))
-    conversation = Conversation(gateway, caller, request.scope["headers"])
     answer = Answer(gateway, client, Runner(conversation.session(asked, http=True), client, conversation.around()))
     with answer.watching(request):
         return await answer.stream(place) if streams else await answer.whole()
@@ -216,8 +213,13 @@ class _Stream(StreamingResponse):
             self._place.give_back()
 
 
-async def _read(request: Request, most: int) -> bytes | None:
-    """The body; None when it is larger than `most` bytes."""
+async def _read(request: Request, most: int) -> bytes:
+    """The body.
+
+    Raises:
+        FrameError: it is larger than `most` bytes.
+
+    """
     pieces: list[bytes] = []
     size = 0
     async for piece in request.stream():
@@ -226,7 +228,9 @@ async def _read(request: Request, most: int) -> bytes | None:
             pieces.append(piece)
         elif size > _DRAINED * most:
             break  # until then it is read, and dropped: a client that still writes would not see the answer
-    return b"".join(pieces) if size <= most else None
+    if size > most:
+        raise FrameError(f"The body is larger than {most} bytes.")
+    return b"".join(pieces)
 
 
 def _frame(body: bytes, depth: int) -> tuple[Frame, bool]:
@@ -271,11 +275,13 @@ def _error(frame: Frame) -> Response:
     return Response(encode({"error": error}), known, media_type="application/json")
 
 
-def _refusal(error: GatewayError) -> Response:
+def _refusal(conversation: Conversation, error: GatewayError, status: int) -> Response:
+    """The answer to a body that does not become a frame, once it is recorded."""
+    conversation.refused(error)
     body = error_body(str(error), error.code)
     if isinstance(error, Refused) and isinstance(body["error"], dict):
         body["error"]["param"] = error.param
-    return JSONResponse(body, STATUS)
+    return JSONResponse(body, status)
 
 
 def _event(data: str, frame: Frame) -> tuple[bytes, bool]:

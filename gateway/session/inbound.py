@@ -13,6 +13,7 @@ from gateway.session.effects import Detect, Effect, Play, Recall, Record, Rememb
 from gateway.session.lanes import Lanes
 from gateway.session.masking import mask_turn, masked_texts, question
 from gateway.session.refusals import error_frame
+from gateway.session.rows import refused_unread
 from gateway.session.states import WOULD, ClientEvent, Frame, Lane, Response, Setup, Turn, Unanswered
 from gateway.wire.frame import Json, decode, encode
 from gateway.wire.texts import walk
@@ -237,7 +238,7 @@ class Inbound:
                         streaming.stream.known = response.known
 
     def _refuse_unread(self, error: GatewayError, lane: Lane | None) -> list[Effect]:
-        row = Row(self._setup.who, self._number, "input", "other", "refused", reason=str(error), code=error.code)
+        row = refused_unread(self._setup.who, self._number, error)
         ticket = self._lanes.ticket()
         return [
             Record(ticket, row),

@@ -1,4 +1,7 @@
-"""The row of a response: how it ended, what it has used, and what that costs. There is one for each, at its end."""
+"""The row of a response: how it ended, what it has used, and what that costs. There is one for each, at its end.
+
+And the row of a message that cannot be read.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import re
 from decimal import Decimal
 from typing import Final, NamedTuple, TypeGuard
 
-from gateway.audit.record import Decision, Identifier, Outcome, Row, Usage
+from gateway.audit.record import Decision, Identifier, Outcome, Row, Usage, Who
 from gateway.errors import Code, GatewayError, Overdue, UpstreamError
 from gateway.session.states import Frame, Lane, Response, Setup
 from gateway.wire.frame import Json, encode, loads
@@ -29,6 +32,11 @@ class _End(NamedTuple):
     code: Code | None = None
     usage: Usage | None = None
     cost: Decimal | None = None
+
+
+def refused_unread(who: Who, number: int, error: GatewayError) -> Row:
+    """The row of a message that is refused before anything in it is known."""
+    return Row(who, number, "input", "other", "refused", reason=str(error), code=error.code)
 
 
 def ended_row(setup: Setup, lane: Lane, response: Response, frame: Frame, now: float) -> Row:

@@ -313,6 +313,12 @@ def test_a_body_that_is_not_acceptable_is_refused_without_an_echo(tmp_path: Path
         assert (got, headers["content-type"]) == (status, "application/json")
         assert set(json.loads(content)["error"]) == {"type", "code", "message", "param"}
         assert b"ada" not in content
+        (row,) = made.rows()
+        assert (row["direction"], row["decision"], row["reason"]) == (
+            "input",
+            "refused",
+            json.loads(content)["error"]["message"],
+        )
         assert not [seen for one in providers for seen in one.seen if seen.kind == "post"]
 
     play(tmp_path, script)
