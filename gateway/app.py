@@ -54,6 +54,7 @@ def create_app(settings: Settings, *, workers: int = 2) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:  # Starlette passes it
+        gateway.start_events()
         await gateway.pool.start()
         # What is loaded by now stays: without this, each full collection walks through all of spaCy again.
         gc.collect()

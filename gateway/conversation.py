@@ -43,6 +43,7 @@ from gateway.upstream.http import HttpClients, HttpUpstream
 from gateway.upstream.websocket import DIAL_SECONDS, Endpoint, Upstream, dial
 from guardrails.cache import FindingsCache
 from guardrails.errors import DetectionTimeout, GuardrailError
+from guardrails.events import EventModules, event_modules
 from guardrails.findings import Finding
 from guardrails.pool import DetectionPool
 from guardrails.redact import Masker
@@ -72,6 +73,8 @@ class Gateway:
     sessions: WeakSet[Session] = field(default_factory=WeakSet)
     """All that are there, to be counted."""
     asking: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    events: dict[str, EventModules] = field(default_factory=dict)
+    """What runs the `on_event` of the policies that have any, by their digest."""
     http: HttpClients = field(default_factory=HttpClients)
     health: Health = field(default_factory=lambda: Health(time.monotonic))
     answers: Answers | None = None
@@ -83,6 +86,17 @@ class Gateway:
         if replay is not None:
             self.answers = Answers(ttl=replay.ttl, max_bytes=replay.max_bytes, clock=time.monotonic)
 
+    def start_events(self) -> None:
+        """Make the modules that see events; before the first session.
+
+        Raises:
+            GuardrailError: one cannot be made.
+
+        """
+        for policy in {key.policy.digest: key.policy for key in self.settings.keys}.values():
+            if (events := event_modules(policy)) is not None:
+                self.events[policy.digest] = events
+
     def take_place(self, key: str) -> Place:
         """Count one more connection or request of a key, which `admit` has let in."""
         return Place(self.open, key)
@@ -92,6 +106,8 @@ class Gateway:
         for task in self.running:
             task.cancel()
         await asyncio.gather(*self.running, return_exceptions=True)
+        for events in self.events.values():
+            events.close()
         await self.http.close()
 
 
@@ -236,6 +252,7 @@ class Conversation:
             gateway.metrics.counting(gateway.sink, self._caller.key.key.id),
             self._caller.tenant,
             self._config.limits.idle,
+            gateway.events.get(self._policy.digest),
         )
 
     def refused(self, error: GatewayError) -> None:
@@ -252,6 +269,7 @@ class Conversation:
             responses=limits.responses,
             response=limits.response,
         )
+        shows = self._policy.digest in self._gateway.events
         return Setup(
             self._policy,
             self._masker,
@@ -261,10 +279,11 @@ class Conversation:
             bounds,
             self._admit_turn(),
             frozenset(name for name, model in self._config.models.items() if len(model.deployments) > 1),
-            # What was not masked must not be kept.
-            answers=self._gateway.answers if self._policy.mode == "enforce" else None,
+            # What was not masked must not be kept; nor what modules have changed, for they may do otherwise next time.
+            answers=self._gateway.answers if self._policy.mode == "enforce" and not shows else None,
             cost=self._gateway.prices.cost,
             tells_cost=self._caller.key.key.usage_cost,
+            shows=shows,
         )
 
     def _admit_turn(self) -> Callable[[], bool]:

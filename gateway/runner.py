@@ -12,10 +12,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from gateway.audit.record import Row
-from gateway.errors import AuditError, GatewayError, NotExamined, Refused, UpstreamError
+from gateway.errors import AuditError, GatewayError, UpstreamError
 from gateway.session.effects import (
     Connect,
     Detect,
@@ -25,15 +25,16 @@ from gateway.session.effects import (
     Recall,
     Record,
     Remember,
+    Show,
     StartTimer,
     StopTimer,
     ToClient,
     ToUpstream,
 )
+from gateway.session.refusals import not_examined, not_recalled
 from gateway.session.session import Session
 from gateway.surroundings import Client, Dialled, Provider, Surroundings
-from guardrails.errors import DetectionTimeout, GuardrailError, VaultError
-from guardrails.vault import WrongTenant
+from guardrails.errors import GuardrailError, VaultError
 
 _INBOX: Final = 64
 _BYTES: Final = 4 * 1024 * 1024
@@ -173,8 +174,8 @@ class Runner:
                 await self._send_up(data)
             case Record(_, row):
                 self._around.sink.write(row)
-            case Detect():
-                return self._detect(effect)
+            case Detect() | Show():
+                return self._ask(effect)
             case Recall(ticket, response_id):
                 return await self._recall(ticket, response_id)
             case Remember():
@@ -206,12 +207,20 @@ class Runner:
             raise UpstreamError("The connection to the provider was lost.")
         await self._provider.send(data)
 
+    def _ask(self, effect: Detect | Show) -> list[Effect]:
+        if isinstance(effect, Detect):
+            return self._detect(effect)
+        self._examining += 1
+        self._make_room(0)
+        self._spawn(self._show(effect))
+        return []
+
     def _detect(self, effect: Detect) -> list[Effect]:
         started = time.monotonic()
         try:
             findings = self._around.detection.inline(effect.texts)
         except GuardrailError as exc:
-            return self._session.detection_failed(effect.ticket, _examined(exc), time.monotonic())
+            return self._session.detection_failed(effect.ticket, not_examined(exc), time.monotonic())
         if findings is None:
             self._examining += 1
             self._make_room(0)
@@ -225,9 +234,24 @@ class Runner:
         try:
             findings = await self._around.detection.detect(effect.texts)
         except GuardrailError as exc:
-            answer = partial(self._session.detection_failed, effect.ticket, _examined(exc))
+            answer = partial(self._session.detection_failed, effect.ticket, not_examined(exc))
         else:
             answer = partial(self._session.detected, effect.ticket, findings, time.monotonic() - started)
+        self._examining -= 1
+        self._make_room(0)
+        await self._put(answer)
+
+    async def _show(self, effect: Show) -> None:
+        answer: Event
+        if self._around.events is None:
+            raise AssertionError("events are shown only where modules ask for them")
+        try:
+            event = await self._around.events.show(cast("dict[str, object]", effect.event))
+        except GuardrailError as exc:
+            _log.warning("%s", exc)  # which module, and what kind of mistake
+            answer = partial(self._session.show_failed, effect.ticket, not_examined(exc))
+        else:
+            answer = partial(self._session.shown, effect.ticket, event)
         self._examining -= 1
         self._make_room(0)
         await self._put(answer)
@@ -237,7 +261,7 @@ class Runner:
             known = await self._around.vault.recall(self._around.tenant, response_id)
             home = await self._around.vault.deployment(self._around.tenant, response_id)
         except VaultError as exc:
-            return self._session.recall_failed(ticket, _recalled(exc), time.monotonic())
+            return self._session.recall_failed(ticket, not_recalled(exc), time.monotonic())
         return self._session.recalled(ticket, known, time.monotonic(), home=home)
 
     async def _remember(self, what: Remember) -> None:
@@ -341,19 +365,3 @@ class Runner:
             self._around.sink.write(row)
         except AuditError:
             _log.error("an audit row of a connection that ended could not be written")
-
-
-def _examined(error: GuardrailError) -> GatewayError:
-    """What a client is told when its texts could not be examined."""
-    if isinstance(error, DetectionTimeout):
-        return NotExamined("The message could not be examined in time, so it was not sent.")
-    return NotExamined("The message could not be examined, so it was not sent.")
-
-
-def _recalled(error: VaultError) -> GatewayError:
-    """What a client is told when its conversation could not be looked up."""
-    if isinstance(error, WrongTenant):
-        return Refused(
-            "The previous response was not found.", code="previous_response_not_found", param="previous_response_id"
-        )
-    return NotExamined("The conversation could not be looked up, so the message was not sent.")

@@ -19,6 +19,7 @@ from gateway.config import Settings, load_config, quick_config, resolve
 from gateway.errors import GatewayError
 from guardrails.detector import build
 from guardrails.errors import GuardrailError
+from guardrails.events import event_modules
 from policies.model import Policy
 
 _QUIET: Final = (
@@ -85,6 +86,7 @@ def build_all(policies: Iterable[Policy]) -> None:
     for policy in {policy.digest: policy for policy in policies}.values():
         try:
             build(policy)
+            event_modules(policy)
         except GuardrailError as exc:
             reason = f"policy {policy.name}: {exc}"
         else:

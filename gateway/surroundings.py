@@ -53,6 +53,13 @@ class Detection(Protocol):
         """The answer, within the policy's budget."""
 
 
+class Events(Protocol):
+    """The modules of a policy that see events; see `guardrails.events.EventModules`."""
+
+    async def show(self, event: dict[str, object]) -> dict[str, object] | None:
+        """The event as it goes on; None where it is dropped."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dialled:
     """A connection to a provider: which deployment it is, and its own name for the model."""
@@ -72,3 +79,4 @@ class Surroundings:
     sink: Sink
     tenant: str
     idle: float
+    events: Events | None = None

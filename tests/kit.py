@@ -7,10 +7,11 @@ sends, what the provider saw, what the provider sends, what the client got.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from gateway.audit.record import Row, Who
 from gateway.errors import AuditError, GatewayError, NotExamined, UpstreamError
@@ -24,6 +25,7 @@ from gateway.session.effects import (
     Recall,
     Record,
     Remember,
+    Show,
     StartTimer,
     StopTimer,
     ToClient,
@@ -97,13 +99,23 @@ class Wire:
     answers: Answers | None = None
     cost: Cost = lambda *_: None
     tells_cost: bool = False
+    on_event: Callable[[Any], object] | None = None
+    """What the policy's modules make of events; NotExamined is what it raises when one fails."""
 
     def __post_init__(self) -> None:
         masker = Masker(self.policy, tenant_secret=self.secret, audit_secret=b"the audit's own secret")
         who = Who("c0ffee", self.tenant, self.policy.name, self.policy.digest)
         several = self.models if len(self.deployments) > 1 else ()
         setup = Setup(
-            self.policy, masker, who, self.models, self.mismatch, self.bounds, several=several, answers=self.answers
+            self.policy,
+            masker,
+            who,
+            self.models,
+            self.mismatch,
+            self.bounds,
+            several=several,
+            answers=self.answers,
+            shows=self.on_event is not None,
         )
         setup = replace(setup, cost=self.cost, tells_cost=self.tells_cost)
         self.session = Session(setup, model=self.asked)
@@ -114,6 +126,8 @@ class Wire:
         self.rows: list[Row] = []
         self.timers: dict[int, float] = {}
         self.questions: deque[Detect] = deque()
+        self.shows: deque[Show] = deque()
+        self.hold_shows = False
         self.now = 0.0
         self.disconnected = 0
         self.dialled: list[str] = []
@@ -160,6 +174,12 @@ class Wire:
         error = error or NotExamined("The message could not be examined, so it was not sent.")
         self.perform(self.session.detection_failed(question.ticket, error, self.now))
 
+    def show(self, number: int = 0) -> None:
+        """The modules answer about one of the events that are held."""
+        question = self.shows[number]
+        del self.shows[number]
+        self.perform(self._shown(question))
+
     def perform(self, effects: Sequence[Effect]) -> None:
         """Perform effects as the runner does."""
         waiting, failed = deque(effects), set()
@@ -190,6 +210,10 @@ class Wire:
                 self.questions.append(effect)
             case Detect(ticket):
                 return self.session.detected(ticket, self._findings(effect), 0.001, self.now)
+            case Show() if self.hold_shows:
+                self.shows.append(effect)
+            case Show():
+                return self._shown(effect)
             case Recall(ticket, response_id):
                 home = self.homes.get(response_id)
                 return self.session.recalled(ticket, self.vault.get(response_id), self.now, home=home)
@@ -223,6 +247,14 @@ class Wire:
         before = len(self.sent_down)
         self.perform(self.session.upstream_closed(UpstreamError("The provider left."), self.now))
         return self.sent_down[before:]
+
+    def _shown(self, question: Show) -> list[Effect]:
+        assert self.on_event is not None
+        try:
+            event = self.on_event(question.event)
+        except NotExamined as exc:
+            return self.session.show_failed(question.ticket, exc, self.now)
+        return self.session.shown(question.ticket, event, self.now)
 
     def _findings(self, question: Detect) -> list[list[Finding]]:
         return detector(self.policy).detect(question.texts)

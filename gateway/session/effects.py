@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from gateway.audit.record import Row
+from gateway.errors import GatewayError
+from gateway.wire.frame import Json
 from guardrails.vault import Restorable
 
 
@@ -23,10 +25,14 @@ class ToUpstream:
 
 
 class ToClient(NamedTuple):
-    """Send a frame to the client. A tuple, because there is one for each delta."""
+    """Send a frame to the client. A tuple, because there is one for each delta.
+
+    `refusal` is what the frame tells, where the session itself refuses: who has no wire raises instead.
+    """
 
     data: str
     ticket: int = 0
+    refusal: GatewayError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,15 @@ class Detect:
 
     ticket: int
     texts: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """Show an event to the policy's modules; answer with `shown()` or `show_failed()`."""
+
+    ticket: int
+    event: Json
+    """A copy, which is theirs to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,5 +118,16 @@ class Record:
 
 
 Effect: TypeAlias = (
-    ToUpstream | ToClient | Detect | Recall | Remember | Connect | Disconnect | Play | StartTimer | StopTimer | Record
+    ToUpstream
+    | ToClient
+    | Detect
+    | Show
+    | Recall
+    | Remember
+    | Connect
+    | Disconnect
+    | Play
+    | StartTimer
+    | StopTimer
+    | Record
 )

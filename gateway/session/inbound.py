@@ -45,8 +45,8 @@ class Inbound:
 
     @property
     def first_model(self) -> str:
-        """The model of a connection that has not named any."""
-        return self._setup.models[0]
+        """The model of a connection that has not named any; empty where none is enforced."""
+        return self._setup.models[0] if self._setup.models else ""
 
     @property
     def _several(self) -> bool:
@@ -113,7 +113,7 @@ class Inbound:
         self._sent[turn.ticket] = (turn.lane, None)
         return [
             Record(turn.ticket, row),
-            ToClient(error_frame(turn.refusal, lane, http=self._setup.http), turn.ticket),
+            ToClient(error_frame(turn.refusal, lane, http=self._setup.http), turn.ticket, turn.refusal),
         ], None
 
     def performed(self) -> None:
@@ -128,7 +128,7 @@ class Inbound:
         lane, response = sent
         if response is not None and response in lane.waiting:
             lane.waiting.remove(response)
-        return [ToClient(error_frame(error, lane.name, http=self._setup.http))], lane, response
+        return [ToClient(error_frame(error, lane.name, http=self._setup.http), 0, error)], lane, response
 
     def idle_too_long(self) -> Row:
         """The row of a connection that is closed because nothing happens on it."""
@@ -156,11 +156,13 @@ class Inbound:
             self._lanes.check_room(turn.lane, asks=turn.event == "response.create")
         finally:
             turn.lane.turns.append(turn)
+        if turn.event == "response.create" and not setup.admit():
+            raise Refused("This key has no more turns this minute.", code="rate_limit_exceeded")
+        if not setup.models:
+            return
         if turn.event != "response.create":
             models.drop_foreign(frame, setup.models, setup.mismatch)
             return
-        if not setup.admit():
-            raise Refused("This key has no more turns this minute.", code="rate_limit_exceeded")
         named = models.asked(frame)
         turn.model_asked = named if isinstance(named, str) and named in setup.models else None
         if self.model is None:
@@ -173,7 +175,7 @@ class Inbound:
         except FrameError as exc:
             turn.refusal = exc
             return []
-        turn.texts = masked_texts(turn.walk)
+        turn.texts = masked_texts(self._setup, turn.walk)
         self.pending[turn.ticket] = turn
         effects: list[Effect] = []
         # What goes on from nothing may still hold what only one deployment has: the vault is asked where that is.
@@ -193,8 +195,9 @@ class Inbound:
     def _send(self, turn: Turn, now: float) -> tuple[list[Effect], Response | None]:
         known = turn.known if turn.known is not None else mask_turn(self._setup, turn)
         frame, kept = turn.frame, turn.kept
-        if turn.event == "response.create" and self.provider_model is not None:
-            _write_model(frame, self.provider_model)
+        provider_model = self.provider_model if self.model is not None else None
+        if turn.event == "response.create" and provider_model is not None:
+            _write_model(frame, provider_model)
         decision: Decision = "forwarded"
         if turn.found or turn.observed is not None:
             decision = "observed" if self._setup.policy.mode == "observe" else "masked"
@@ -205,7 +208,7 @@ class Inbound:
         if turn.event == "response.create":
             response = Response(turn.ticket, turn.number, known, now, turn.continues)
             response.json_text = _wants_json(frame)
-            response.rewritten = turn.rewritten or self.provider_model not in (None, self.model)
+            response.rewritten = turn.rewritten or provider_model not in (None, self.model)
             response.model, response.deployment = self.model, self.deployment if kept is None else kept.deployment
             response.key, response.kept, response.several = turn.key, kept, self._several
             if kept is None and self._several and turn.free and turn.continues is None:
@@ -242,7 +245,7 @@ class Inbound:
         ticket = self._lanes.ticket()
         return [
             Record(ticket, row),
-            ToClient(error_frame(error, lane.name if lane else None, http=self._setup.http), ticket),
+            ToClient(error_frame(error, lane.name if lane else None, http=self._setup.http), ticket, error),
         ]
 
     def _row(self, turn: Turn, decision: Decision, now: float, *, reason: str | None, code: Code | None = None) -> Row:

@@ -20,9 +20,9 @@ BARE: Final = frozenset({Kind.NAME, Kind.ID})
 """Kinds of text that must keep to [A-Za-z0-9_-], so their tokens stand without brackets."""
 
 
-def masked_texts(walk: Walk) -> Sequence[Text]:
-    """The texts of a client's frame that are examined. The model is not: the session itself has written it."""
-    return [text for text in walk.texts if text.kind is not Kind.MODEL or text.is_key]
+def masked_texts(setup: Setup, walk: Walk) -> Sequence[Text]:
+    """The texts of a client's frame that are examined. The model is not where the session itself has written it."""
+    return [text for text in walk.texts if text.kind is not Kind.MODEL or text.is_key or not setup.models]
 
 
 def question(setup: Setup, frame: Frame, texts: Sequence[Text], *, items_apart: bool = False) -> Question:

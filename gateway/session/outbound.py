@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Final, Literal
 
-from gateway.audit.record import Decision, Row
+from gateway.audit.record import Decision, Found, Row
 from gateway.errors import FrameError, GatewayError, NotExamined, Overdue, Refused, UpstreamError
 from gateway.session.affinity import marks
 from gateway.session.effects import Detect, Effect, Record, Remember, StartTimer, StopTimer, ToClient
@@ -26,7 +27,7 @@ from guardrails.vault import EMPTY
 _KEEPALIVE: Final = "keepalive"
 _MODEL_HEADERS: Final = frozenset({"openai-model", "x-openai-model"})
 _STEERED: Final = "steered"
-_DEPTH: Final = 2 * DEFAULT_DEPTH
+MAX_DEPTH: Final = 2 * DEFAULT_DEPTH
 """Arrays and objects in each other: what a client may send, and as much again for what the provider puts around it."""
 _MAX_WAITING: Final = 10_000
 """Events that may wait in a lane for detection; a provider that sends more has its response refused."""
@@ -61,10 +62,10 @@ class Outbound:
             effects.append(self._timer("heartbeat", lane, response, self._setup.policy.output.heartbeat))
         return effects
 
-    def frame(self, data: str, now: float) -> list[Effect]:
-        """Take a message of the provider."""
+    def frame(self, data: str, now: float, *, found: Sequence[Found] = ()) -> list[Effect]:
+        """Take a message of the provider; `found` is what was masked in it before."""
         try:
-            frame = loads(data, depth=_DEPTH)
+            frame = loads(data, depth=MAX_DEPTH)
         except FrameError:
             frame = None
         name = frame.get("type") if isinstance(frame, dict) else None
@@ -83,6 +84,8 @@ class Outbound:
             return []
         data = self._mend(lane, row, frame, data)
         response, effects = self._respond(lane, row, frame, now)
+        if found and response is not None:
+            response.found += found
         if response is not None and response.muted:
             return effects + self._after(lane, response, row, frame, now)
         if self._masks or lane.out or (self._watches and row.cls is Class.TERMINAL):
@@ -107,6 +110,17 @@ class Outbound:
                 for new in response_events(whole if isinstance(whole, dict) else {}):
                     effects += self.frame(encode({**new, **named}), now)
         return effects
+
+    def refuse(self, frame: Frame, error: GatewayError, now: float) -> list[Effect]:
+        """Refuse the response that an event belongs to, instead of passing that on."""
+        row, lane = event(str(frame.get("type"))), self._lanes.of_provider(frame)
+        response, effects = self._respond(lane, row, frame)
+        if response is None:
+            return [*effects, ToClient(error_frame(error, lane.name, http=self._setup.http), 0, error)]
+        if not response.muted:
+            decision: Decision = "blocked" if isinstance(error, Refused) else "failed"
+            effects += self._refuse(lane, response, error, decision, now)
+        return effects + self._after(lane, response, row, frame, now)
 
     def _mend(self, lane: Lane, row: Event, frame: Frame, data: str) -> str:
         """Bring an error into the form clients need, call the model by the name they use for it, and drop a name of it
@@ -200,8 +214,8 @@ class Outbound:
         """What ends a response could not be recorded, so it was not sent."""
         for lane in self._lanes:
             if any(one is not None and one.ticket == ticket for one in (lane.last, lane.active, *lane.waiting)):
-                return [ToClient(error_frame(error, lane.name, http=self._setup.http))]
-        return [ToClient(error_frame(error, None, http=self._setup.http))]
+                return [ToClient(error_frame(error, lane.name, http=self._setup.http), 0, error)]
+        return [ToClient(error_frame(error, None, http=self._setup.http), 0, error)]
 
     def client_left(self, now: float) -> list[Row]:
         """The rows of responses that nobody waits for any more."""
@@ -318,7 +332,7 @@ class Outbound:
                 sent += (ToClient(new) for new in self._replay.frames(waiting))
         except GatewayError as exc:
             if response is None:
-                return [ToClient(error_frame(exc, lane.name, http=self._setup.http))]
+                return [ToClient(error_frame(exc, lane.name, http=self._setup.http), 0, exc)]
             blocked: Decision = "blocked" if isinstance(exc, Refused) else "failed"
             return self._refuse(lane, response, exc, blocked, now) + self._after(lane, response, row, frame, now)
         if response is None:
@@ -352,7 +366,7 @@ class Outbound:
         row = refused_row(self._setup, lane, response, error, decision, now)
         return [
             Record(response.ticket, row),
-            ToClient(error_frame(error, lane.name, http=self._setup.http), response.ticket),
+            ToClient(error_frame(error, lane.name, http=self._setup.http), response.ticket, error),
         ]
 
     def _after(self, lane: Lane, response: Response, row: Event, frame: Frame, now: float) -> list[Effect]:

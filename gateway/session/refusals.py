@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.errors import GatewayError, Refused, UpstreamError
+from gateway.errors import GatewayError, NotExamined, Refused, UpstreamError
 from gateway.wire.frame import Json, encode
+from guardrails.errors import DetectionTimeout, EventError, GuardrailError, VaultError
+from guardrails.vault import WrongTenant
 
 STATUS: Final = 400
 _LEAVE: Final = frozenset({401, 403, 426})
@@ -69,3 +71,21 @@ def error_frame(error: GatewayError, lane: str | None, *, http: bool = False) ->
     if lane is not None:
         frame["stream_id"] = lane
     return encode(frame)
+
+
+def not_examined(error: GuardrailError) -> GatewayError:
+    """What a client is told when its texts could not be examined."""
+    if isinstance(error, EventError):
+        return NotExamined("A module of the policy failed on the answer, so it was not sent.")
+    if isinstance(error, DetectionTimeout):
+        return NotExamined("The message could not be examined in time, so it was not sent.")
+    return NotExamined("The message could not be examined, so it was not sent.")
+
+
+def not_recalled(error: VaultError) -> GatewayError:
+    """What a client is told when its conversation could not be looked up."""
+    if isinstance(error, WrongTenant):
+        return Refused(
+            "The previous response was not found.", code="previous_response_not_found", param="previous_response_id"
+        )
+    return NotExamined("The conversation could not be looked up, so the message was not sent.")

@@ -117,9 +117,18 @@ class Replay:
         """A frame that says the response is still on its way; None before its first event."""
         return None if response.heartbeat is None else encode(_numbered(response, response.heartbeat))
 
-    def _mask(self, waiting: Outgoing) -> None:
-        """Mask an event in place."""
-        new = self._outcomes(waiting)
+    def hide(self, waiting: Outgoing) -> None:
+        """Mask an event in place for who may see neither what it holds nor what its tokens stand for.
+
+        Raises:
+            Refused: the policy blocks something that was found.
+
+        """
+        self._mask(waiting, restore=False)
+
+    def _mask(self, waiting: Outgoing, *, restore: bool = True) -> None:
+        """Mask an event in place, and restore what `restore` and the policy allow."""
+        new = self._outcomes(waiting, restore=restore)
         if self._setup.policy.input.attachments == "block":
             # Before any key gets another name: written later, the old one would be back.
             for blob in waiting.walk.attachments:
@@ -129,7 +138,7 @@ class Replay:
         waiting.walk.drop_repeats()
         waiting.frame.pop("obfuscation", None)
 
-    def _outcomes(self, waiting: Outgoing) -> dict[int, str]:
+    def _outcomes(self, waiting: Outgoing, *, restore: bool = True) -> dict[int, str]:
         """What becomes of each text; what was found in them is noted.
 
         Raises:
@@ -142,10 +151,10 @@ class Replay:
         new: dict[int, str] = {}
         blocked: set[str] = set()
         for text, spans in zip(waiting.texts, waiting.findings or (), strict=True):
-            restore = self._restoring.allows(text)
+            back = restore and self._restoring.allows(text)
             escape = is_json(text, json_text=json_text)
             bare = text.kind in BARE
-            outcome = self._setup.masker.output(text.text, spans, known, escape=escape, restore=restore, bare=bare)
+            outcome = self._setup.masker.output(text.text, spans, known, escape=escape, restore=back, bare=bare)
             new[id(text)] = outcome.text
             blocks = [applied.entity for applied in outcome.applied if applied.action == "block"]
             blocked.update(blocks)

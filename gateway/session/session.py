@@ -6,6 +6,7 @@ lane waits for another: what a slow detection holds up is the lane it belongs to
     client_frame ──▶ Detect, Recall ──▶ detected, recalled ──▶ Record, ToUpstream
     upstream_frame ──▶ ToClient                                   (the policy only restores)
     upstream_frame ──▶ Detect ──▶ detected ──▶ Record, ToClient   (the policy masks answers)
+    upstream_frame ──▶ Show ──▶ shown ──▶ as above                (the policy has modules with `on_event`)
 
 Times are seconds on the caller's clock.
 """
@@ -21,6 +22,7 @@ from gateway.session.inbound import Inbound
 from gateway.session.lanes import Lanes
 from gateway.session.moving import stranded
 from gateway.session.outbound import Outbound
+from gateway.session.showing import Showing
 from gateway.session.states import Findings, Lane, Setup, Turn
 from guardrails.vault import EMPTY, Restorable
 
@@ -33,6 +35,8 @@ class Session:
         self._lanes: Final = Lanes(setup.bounds)
         self._inbound: Final = Inbound(setup, self._lanes, model=model)
         self._outbound: Final = Outbound(setup, self._lanes)
+        self._showing: Final = Showing(setup, self._lanes, self._outbound) if setup.shows else None
+        self._from_provider: Final = self._outbound.frame if self._showing is None else self._showing.frame
         self._connected: str | None = None
         self._connecting = False
         self._moving = False
@@ -46,7 +50,8 @@ class Session:
     @property
     def idle(self) -> bool:
         """Whether nothing is asked for or under way."""
-        return not any(lane.busy or lane.turns or lane.out for lane in self._lanes)
+        shown = self._showing is None or self._showing.idle
+        return shown and not any(lane.busy or lane.turns or lane.out for lane in self._lanes)
 
     def adopt(self, known: Restorable) -> None:
         """The next response is one of an earlier connection, and may restore this."""
@@ -71,12 +76,18 @@ class Session:
         if turn is not None:
             turn.findings, turn.detection = turn.question.answer(findings), seconds
             return self._advance(turn.lane, now)
+        effects = self._showing.detected(ticket, findings, now) if self._showing is not None else None
+        if effects is not None:
+            return self._left_if_broken(effects)
         return self._outbound.detected(ticket, findings, seconds, now)
 
     def detection_failed(self, ticket: int, error: GatewayError, now: float) -> list[Effect]:
         """Detection failed or took too long: what it was for is refused."""
         turn = self._inbound.pending.get(ticket)
         if turn is None:
+            effects = self._showing.failed(ticket, error, now) if self._showing is not None else None
+            if effects is not None:
+                return self._left_if_broken(effects)
             return self._outbound.detection_failed(ticket, error, now)
         self._inbound.not_examined(turn, error)
         return self._advance(turn.lane, now)
@@ -127,11 +138,21 @@ class Session:
     def upstream_frame(self, data: str, now: float) -> list[Effect]:
         """A message came from the provider."""
         self._inbound.performed()
-        return self._left_if_broken(self._outbound.frame(data, now))
+        return self._left_if_broken(self._from_provider(data, now))
+
+    def shown(self, ticket: int, event: object, now: float) -> list[Effect]:
+        """The policy's modules answered: with the event as it goes on, or None where it does not."""
+        return self._left_if_broken(self._showing.shown(ticket, event, now)) if self._showing is not None else []
+
+    def show_failed(self, ticket: int, error: GatewayError, now: float) -> list[Effect]:
+        """A module failed, or took too long: the response of the event is refused."""
+        effects = self._showing.failed(ticket, error, now) if self._showing is not None else None
+        return self._left_if_broken(effects or [])
 
     def upstream_closed(self, error: GatewayError, now: float) -> list[Effect]:
         """The provider left: what was under way has failed. The next frame dials again."""
         self._connected = None
+        self._forget_shown()
         return self._outbound.provider_left(error, now) + self._ask_another()
 
     def timer(self, ticket: int, now: float) -> list[Effect]:
@@ -157,9 +178,14 @@ class Session:
         """Leave the provider where it is no longer of use."""
         if self._outbound.broken:
             self._outbound.broken, self._connected = False, None
+            self._forget_shown()
             effects.append(Disconnect())
             effects += self._ask_another()
         return effects
+
+    def _forget_shown(self) -> None:
+        if self._showing is not None:
+            self._showing.clear()
 
     def _advance_all(self, now: float) -> list[Effect]:
         effects: list[Effect] = []

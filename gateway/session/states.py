@@ -55,11 +55,12 @@ class Bounds:
 class Setup:
     """All that a session is given: the policy, the caller, its models, and the bounds.
 
-    `models` are the key's models in its own order; the session writes the provider's name for the chosen one. `admit`
-    says whether the key's rate allows one more turn. `several` are the models that have more than one deployment.
-    `http` says that there is no connection to stay on: an error ends a request, and has the status that is its own.
-    `answers` are those given before, if they may be given again. `cost` says what tokens cost;
-    `tells_cost`, whether the client reads that in `usage.cost` of the last event.
+    `models` are the key's models in its own order; the session writes the provider's name for the chosen one. Without
+    any the frame's own stays, and is examined like all of it. `admit` says whether the key's rate allows one more turn.
+    `several` are the models that have more than one deployment. `http` says that there is no connection to stay on: an
+    error ends a request, and has the status that is its own. `answers` are those given before, if they may be given
+    again. `cost` says what tokens cost; `tells_cost`, whether the client reads that in `usage.cost` of the last event.
+    `shows` says that events of the provider go to the policy's modules first.
     """
 
     policy: Policy
@@ -74,6 +75,7 @@ class Setup:
     answers: Answers | None = None
     cost: Cost = lambda *_: None
     tells_cost: bool = False
+    shows: bool = False
 
     @property
     def finds_words(self) -> bool:

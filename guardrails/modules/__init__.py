@@ -1,4 +1,5 @@
-"""Policy modules: each looks at a text and reports what it recognises. One file each, one method each.
+"""Policy modules: each looks at a text and reports what it recognises. One file each, one method each. A module of your
+own may have a second one, `on_event`, for the events of a response (see `guardrails.events`).
 
 Built in are `presidio`, `shapes`, `secrets` and `patterns`. A module of your own is named by its entry point in the
 group `guardrail_gateway.modules` or as `package.module:Class`, is made with its options as keyword arguments, and is
@@ -25,6 +26,19 @@ class Module(Protocol):
 
     def find(self, text: str) -> Iterable[Finding]:
         """Report what the text contains, in any order; overlaps are resolved later. Any exception refuses the text."""
+        ...
+
+
+@runtime_checkable
+class EventModule(Protocol):
+    """What a module can do besides, for policies that name it: see the events of a response before the client does."""
+
+    def on_event(self, event: dict[str, object]) -> dict[str, object] | None:
+        """Give the event as it shall go on, changed or not; None drops it. Any exception refuses the response.
+
+        The event holds tokens in place of the client's values, and is masked where the policy masks answers. What is
+        given goes the same way as what the provider sent: it is masked or restored, and keeps its `type`.
+        """
         ...
 
 

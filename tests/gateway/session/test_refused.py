@@ -209,11 +209,11 @@ class Vaultless(Wire):
     error: Any = None
 
     def _one(self, effect: Effect) -> list[Effect]:
-        from gateway.runner import _recalled
         from gateway.session.effects import Recall
+        from gateway.session.refusals import not_recalled
 
         if isinstance(effect, Recall):
-            return self.session.recall_failed(effect.ticket, _recalled(self.error), self.now)
+            return self.session.recall_failed(effect.ticket, not_recalled(self.error), self.now)
         return super()._one(effect)
 
 
