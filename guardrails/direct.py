@@ -1,0 +1,157 @@
+"""Detection for programs that call it themselves, from threads or from an event loop, without a gateway around it.
+
+`Inline` examines in the thread that asks, one question at a time. `Pooled` has worker processes, which can be stopped
+when a text takes longer than the policy's budget; it costs their memory and some seconds at its start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
+
+from guardrails.cache import FindingsCache
+from guardrails.detector import build
+from guardrails.errors import DetectionTimeout
+from guardrails.findings import Finding
+from guardrails.pool import INLINE_CHARACTERS, DetectionPool, inline_safe
+from policies.model import Policy
+
+Findings: TypeAlias = list[Sequence[Finding]]
+_T = TypeVar("_T")
+
+
+class Direct(Protocol):
+    """Finds what is in texts, under one policy; `close()` it at the end."""
+
+    def now(self, texts: Sequence[str]) -> Findings:
+        """The answer; the caller waits. Raises: DetectionError, and then no text may go on."""
+
+    async def later(self, texts: Sequence[str]) -> Findings:
+        """The same for an event loop, which is not held up. Raises: DetectionError."""
+
+    def close(self) -> None:
+        """End what runs."""
+
+
+class _Seen:
+    """The findings of texts that were seen before: a conversation is sent again with every turn."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._digest: Final = policy.digest
+        self._cache: Final = FindingsCache()
+
+    def split(self, texts: Sequence[str]) -> tuple[list[bytes], list[Sequence[Finding] | None], list[str]]:
+        """The texts' keys, what is known of them, and those of which nothing is."""
+        keys = [self._cache.key(self._digest, "", text) for text in texts]
+        known: list[Sequence[Finding] | None] = [self._cache.get(key) for key in keys]
+        return keys, known, [text for text, found in zip(texts, known, strict=True) if found is None]
+
+    def merge(
+        self, keys: list[bytes], known: list[Sequence[Finding] | None], fresh: Sequence[Sequence[Finding]]
+    ) -> Findings:
+        """One answer of what was known and what was found now, which is known from now on."""
+        new = iter(fresh)
+        merged: Findings = []
+        for key, found in zip(keys, known, strict=True):
+            if found is None:
+                found = tuple(next(new))
+                self._cache.put(key, found)
+            merged.append(found)
+        return merged
+
+
+class Inline:
+    """Examines in the calling thread. What takes longer than the budget is refused, though only afterwards."""
+
+    def __init__(self, policy: Policy) -> None:
+        """Build the detector, which takes seconds the first time.
+
+        Raises: ModuleNotAvailable, GuardrailError: the policy names what is not here.
+        """
+        self._budget: Final = policy.detect.budget
+        self._detector: Final = build(policy)
+        self._quick: Final = inline_safe(policy)
+        self._seen: Final = _Seen(policy)
+        self._lock: Final = threading.Lock()
+
+    def now(self, texts: Sequence[str]) -> Findings:
+        """See `Direct`."""
+        if not self._lock.acquire(timeout=self._budget):
+            raise DetectionTimeout("too much waits to be examined")
+        try:
+            return self._look(texts)
+        finally:
+            self._lock.release()
+
+    async def later(self, texts: Sequence[str]) -> Findings:
+        """See `Direct`."""
+        if self._quick and sum(map(len, texts)) <= INLINE_CHARACTERS and self._lock.acquire(blocking=False):
+            try:
+                return self._look(texts)
+            finally:
+                self._lock.release()
+        return await asyncio.to_thread(self.now, texts)
+
+    def close(self) -> None:
+        """Nothing runs."""
+
+    def _look(self, texts: Sequence[str]) -> Findings:
+        keys, known, unseen = self._seen.split(texts)
+        started = time.monotonic()
+        fresh = self._detector.detect(unseen) if unseen else []
+        if time.monotonic() - started > self._budget:
+            raise DetectionTimeout("detection took longer than the policy's budget")
+        return self._seen.merge(keys, known, fresh)
+
+
+class Pooled:
+    """Examines in worker processes; an event loop in a thread of its own talks to them."""
+
+    def __init__(self, policy: Policy, workers: int) -> None:
+        """Start the workers, which takes seconds.
+
+        Raises: ModuleNotAvailable, GuardrailError: the policy names what is not here; nothing is left running.
+        """
+        self._policy: Final = policy
+        self._seen: Final = _Seen(policy)
+        self._pool: Final = DetectionPool([policy], workers)
+        self._loop: Final = asyncio.new_event_loop()
+        self._thread: Final = threading.Thread(target=self._loop.run_forever, name="guardrails-pool", daemon=True)
+        self._thread.start()
+        try:
+            self._run(self._pool.start())
+        except BaseException:
+            self._stop()
+            raise
+
+    def now(self, texts: Sequence[str]) -> Findings:
+        """See `Direct`."""
+        return self._run(self._detect(texts))
+
+    async def later(self, texts: Sequence[str]) -> Findings:
+        """See `Direct`."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._detect(texts), self._loop))
+
+    def close(self) -> None:
+        """End the workers and the thread. May be called more than once."""
+        if not self._loop.is_closed():
+            self._run(self._pool.close())
+            self._stop()
+
+    def _run(self, work: Coroutine[Any, Any, _T]) -> _T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def _stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _detect(self, texts: Sequence[str]) -> Findings:
+        keys, known, unseen = self._seen.split(texts)
+        fresh = self._pool.inline(self._policy, unseen) if unseen else []
+        if fresh is None:
+            fresh = await self._pool.detect(self._policy, unseen)
+        return self._seen.merge(keys, known, fresh)
