@@ -29,6 +29,8 @@ from policies.load import load
 from policies.model import Policy
 from tests.gateway.guards import Event, answered, asdk, sdk, whole
 from tests.kit import EMAIL, PATTERNS, REPLAY, REPLAY_ALL, RESTORE, SSN, SUPPRESS, policy
+from tests.properties.restored import NOTE, expected
+from tests.properties.streams import JSON, KINDS, WEIRD, chunks, one, received, sequence
 
 SECRET = "a secret of some length"
 STRICT = policy("actions: {US_SSN: {input: block, output: block}}\noutput: {mask: new}\n")
@@ -183,6 +185,22 @@ def test_every_cut_of_an_answer_restores_exactly(chunk: int) -> None:
     pieces = "".join(event.delta for event in events if event.type == "response.output_text.delta")
     (done,) = [event.text for event in events if event.type == "response.output_text.done"]
     assert pieces == done == events[-1].response.output_text == f"Echo: {text}"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", [1, 4, 9])
+def test_every_kind_of_text_restores_exactly_in_all_its_places(kind: str, size: int) -> None:
+    made = guard(policy("output: {restore_in: {urls: true}}\n", modules=WEIRD))
+    values = (EMAIL, "grace.hopper@example.com", NOTE)
+    request = made.request(model="gpt-5.1", input=[{"role": "user", "content": value} for value in values])
+    names = {item["content"]: value for item, value in zip(request.body["input"], values, strict=True)}
+    first, second, note = names
+    text = f"<{first}>< <EMAIL_ {first[:9]}{second}{first[:-1]} {note}{note} <EMAIL_ADDRESS_zzzzzzzz> 😀{first}"
+    source = one(kind, chunks(json.dumps({"a": text}) if kind in JSON else text, size))
+    events: list[Any] = [{"type": "response.created", "response": {"id": "resp_main", "output": []}}]
+    ((got,),) = received(request.events([*events, *sequence([source])]), [source])
+    result = got.agreed()
+    assert (json.loads(result)["a"] if kind in JSON else result) == expected(text, names)
 
 
 def test_arguments_of_tools_stay_json_with_the_value_escaped() -> None:

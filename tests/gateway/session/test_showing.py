@@ -349,6 +349,23 @@ def test_events_that_wait_for_modules_are_bounded(monkeypatch: pytest.MonkeyPatc
     assert told(wire) == "The provider sends faster than its answers can be examined."
 
 
+@pytest.mark.parametrize("way", ["module", "provider"])
+def test_another_deployment_is_asked_also_where_modules_see_the_error(way: str) -> None:
+    module = Module()
+    wire = Wire(on_event=module, deployments=("a", "b"))
+    wire.create(f"hello {EMAIL}")
+    wire.hold_shows = way == "provider"
+    wire.provider({"type": "error", "status": 503, "error": {"code": "server_error", "message": "down"}})
+    if way == "provider":
+        wire.show()
+        wire.hold_shows = False
+    assert wire.dialled == ["a", "b"]
+    assert len(wire.sent_up) == 2
+    assert wire.sent_down == []
+    assert last_text(answer(wire, "hello you")) == "hello you"
+    assert module.types[0] == "error"
+
+
 def test_without_such_modules_nothing_stands_between_the_provider_and_the_session() -> None:
     session = Wire().session
     assert session._showing is None
