@@ -79,6 +79,10 @@ def made(frame: Frame, kind: type[BaseModel]) -> BaseModel:
         return kind.model_construct(None, **frame)
 
 
+_MAX_KINDS: Final = 1_000
+"""Kinds of events of one answer that are remembered; the protocol has some sixty."""
+
+
 class Kinds:
     """Which class an event has, by its `type`."""
 
@@ -89,7 +93,7 @@ class Kinds:
         """Remember the class of an event that the provider sent."""
         if isinstance(event, BaseModel):
             name = getattr(event, "type", None)
-            if isinstance(name, str):
+            if isinstance(name, str) and len(self._seen) < _MAX_KINDS:
                 self._seen.setdefault(name, type(event))
 
     def object_of(self, frame: Frame, like: object) -> object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import openai.types.responses as responses
@@ -30,9 +30,11 @@ def _response() -> Frame:
 RESPONSE: Final = _response()
 
 
-def run(event: Json, of: Policy = REPLAY, *, until_end: bool = True) -> Wire:
+def run(
+    event: Json, of: Policy = REPLAY, *, until_end: bool = True, on_event: Callable[[Any], object] | None = None
+) -> Wire:
     """A provider sends one event in the middle of a response, then whatever brings out what was kept."""
-    wire = Wire(of, asked="gpt-5.1")
+    wire = Wire(of, asked="gpt-5.1", on_event=on_event)
     wire.create(stream_id=LANE)
     wire.provider({"type": "response.created", "sequence_number": 0, "response": RESPONSE, "stream_id": LANE})
     wire.provider(event)
