@@ -15,6 +15,7 @@ from gateway.serve import build_all
 from gateway.standin import leaked
 from guardrails.events import event_modules
 from policies.load import load_text
+from tests.gateway import loopback
 from tests.gateway.loopback import Gateway
 from tests.gateway.test_transports import CLIENTS, EMAIL, PROVIDERS, REPLAY, ask, play
 from tests.gateway.test_transports import _requests as requests
@@ -80,6 +81,16 @@ def test_a_module_that_fails_refuses_the_answer_and_its_exception_is_seen_nowher
     (record,) = [one for one in caplog.records if one.name == "gateway.runner"]
     assert record.getMessage() == "module acme_privacy:Fails failed: ValueError"
     assert "Echo" not in caplog.text
+
+
+def test_answers_that_a_module_sees_are_not_given_again(tmp_path: Path) -> None:
+    async def script(made: Gateway, upstream: loopback.Provider) -> None:
+        async with made.connect() as socket:
+            for _ in range(2):
+                await loopback.ask(socket, "hello")
+        assert len(upstream.frames) == 2
+
+    loopback.play(tmp_path, script, MODULE, replay={})
 
 
 def test_a_module_that_cannot_be_made_is_said_before_the_gateway_listens() -> None:
