@@ -114,7 +114,7 @@ class Outbound:
     def refuse(self, frame: Frame, error: GatewayError, now: float) -> list[Effect]:
         """Refuse the response that an event belongs to, instead of passing that on."""
         row, lane = event(str(frame.get("type"))), self._lanes.of_provider(frame)
-        response, effects = self._respond(lane, row, frame)
+        response, effects = self._respond(lane, row, frame, now)
         if response is None:
             return [*effects, ToClient(error_frame(error, lane.name, http=self._setup.http), 0, error)]
         if not response.muted:
