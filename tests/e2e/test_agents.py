@@ -25,11 +25,13 @@ ANSWERS = {
 }
 
 
-def converse(gateway: Any, python: Path, policy: str, mode: str) -> list[dict[str, Any]]:
-    """Run the driver against every provider; the turns it printed."""
-    models = [gateway.model(chunk) for chunk in CHUNKS]
+def converse(
+    gateway: Any, python: Path, policy: str, mode: str, *, way: str = "ws", via: str = "ws"
+) -> list[dict[str, Any]]:
+    """Run the driver, over `way`, against every provider, spoken to over `via`; the turns it printed."""
+    models = [gateway.model(chunk, via) for chunk in CHUNKS]
     done = subprocess.run(
-        [python, DRIVER, gateway.url, mode, *models],
+        [python, DRIVER, gateway.url, mode, way, *models],
         env={**os.environ, "OPENAI_API_KEY": gateway.keys[policy], "NO_PROXY": "127.0.0.1"},
         capture_output=True,
         text=True,
@@ -42,17 +44,18 @@ def converse(gateway: Any, python: Path, policy: str, mode: str) -> list[dict[st
 
 @pytest.mark.parametrize("mode", ["run", "streamed"])
 @pytest.mark.parametrize("policy", ["default", "replay-new"])
+@pytest.mark.parametrize(("way", "via"), [("ws", "ws"), ("ws", "http"), ("http", "ws"), ("http", "http")])
 def test_agents_get_their_values_back_and_tools_run_with_them(
-    gateway: Any, agents_python: Path, policy: str, mode: str
+    gateway: Any, agents_python: Path, policy: str, mode: str, way: str, via: str
 ) -> None:
     """Answers and streamed deltas are exact, the tool got the real values, the provider saw none of them."""
-    turns = converse(gateway, agents_python, policy, mode)
+    turns = converse(gateway, agents_python, policy, mode, way=way, via=via)
     assert [turn["answer"] for turn in turns] == list(ANSWERS.values()) * len(CHUNKS)
     for turn in turns:
         assert turn["executed"] == ([f"TOOL {PROMPT}"] if turn["prompt"].startswith("TOOL") else [])
         if mode == "streamed":
             assert turn["deltas"] == turn["answer"]
-    gateway.check_provider(*CHUNKS)
+    gateway.check_provider(*CHUNKS, via=via)
 
 
 @pytest.mark.parametrize("mode", ["run", "streamed"])

@@ -1,6 +1,6 @@
 """Runs in the environment of its own that openai-agents needs; prints one JSON line for each turn.
 
-Arguments: base URL, run | streamed, then a model for each size of delta. The key is in OPENAI_API_KEY.
+Arguments: base URL, run | streamed, ws | http, then a model for each size of delta. The key is in OPENAI_API_KEY.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 from agents import Agent, ModelSettings, Runner, function_tool, set_tracing_disabled
-from agents.models.openai_responses import OpenAIResponsesWSModel
+from agents.models.openai_responses import OpenAIResponsesModel, OpenAIResponsesWSModel
 from openai import AsyncOpenAI
 
 PROMPT = "I am Ada, mail ada.lovelace@example.com, card 4111 1111 1111 1111"
@@ -42,12 +42,13 @@ async def turn(agent: Agent[Any], prompt: str, *, streamed: bool, previous: str 
     return str(result.last_response_id) if result.last_response_id else None
 
 
-async def main(base_url: str, mode: str, *models: str) -> None:
+async def main(base_url: str, mode: str, way: str, *models: str) -> None:
     """Have the same four-part conversation with each model."""
     set_tracing_disabled(True)
     client = AsyncOpenAI(base_url=base_url, api_key=os.environ["OPENAI_API_KEY"], max_retries=0)
     for name in models:
-        model = OpenAIResponsesWSModel(model=name, openai_client=client)
+        kind = OpenAIResponsesWSModel if way == "ws" else OpenAIResponsesModel
+        model = kind(model=name, openai_client=client)
         plain = Agent(name="plain", instructions="You are kind.", model=model)
         caller: Agent[Any] = Agent(name="caller", model=model, tools=[send_mail], model_settings=ModelSettings())
         last = await turn(plain, PROMPT, streamed=mode == "streamed")
