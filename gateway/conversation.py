@@ -39,7 +39,8 @@ from gateway.session.session import Session
 from gateway.session.states import Bounds, Setup
 from gateway.surroundings import Dialled, Surroundings
 from gateway.upstream.health import Health
-from gateway.upstream.http import HttpClients, HttpUpstream
+from gateway.upstream.http import HttpClients, HttpTransport
+from gateway.upstream.stateless import StatelessUpstream
 from gateway.upstream.websocket import DIAL_SECONDS, Endpoint, Upstream, dial
 from guardrails.cache import FindingsCache
 from guardrails.errors import DetectionTimeout, GuardrailError
@@ -332,11 +333,11 @@ class Conversation:
                 return upstream.headers, Dialled(upstream, chosen.model, chosen.name)
         raise UpstreamError("No other deployment of the model is left.")
 
-    async def _connect(self, chosen: Deployment) -> Upstream | HttpUpstream:
+    async def _connect(self, chosen: Deployment) -> Upstream | StatelessUpstream:
         endpoint = Endpoint(chosen.url, self._config.limits.upstream_message_bytes, chosen.ca_file)
         up = await self.upward(chosen)
         if chosen.url.lower().startswith("http"):
-            return HttpUpstream(self._gateway.http.of(endpoint), endpoint, up)
+            return StatelessUpstream(HttpTransport(self._gateway.http.of(endpoint), endpoint, up))
         return await dial(endpoint, up)
 
     async def upward(self, deployment: Deployment) -> dict[str, str]:

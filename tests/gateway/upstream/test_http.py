@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from gateway.errors import UpstreamError
-from gateway.upstream.http import HttpClients, HttpUpstream
+from gateway.upstream.http import HttpClients, HttpTransport
+from gateway.upstream.stateless import StatelessUpstream
 from gateway.upstream.websocket import Endpoint
 
 SECRET = "sk-provider-7f6e5d4c3b2a1908"
@@ -51,13 +52,14 @@ def completed(name: str, *output: Any) -> dict[str, Any]:
     return {"type": "response.completed", "response": {"id": name, "output": list(output)}}
 
 
-def play(server: Server, script: Callable[[HttpUpstream], Awaitable[None]], **headers: str) -> None:
+def play(server: Server, script: Callable[[StatelessUpstream], Awaitable[None]], **headers: str) -> None:
     async def main() -> None:
         async with asyncio.timeout(10), await asyncio.start_server(server.handle, "127.0.0.1", 0) as listening:
             port = listening.sockets[0].getsockname()[1]
             clients = HttpClients()
             endpoint = Endpoint(f"http://127.0.0.1:{port}/v1/responses", LIMIT)
-            upstream = HttpUpstream(clients.of(endpoint), endpoint, {"authorization": f"Bearer {SECRET}", **headers})
+            up = {"authorization": f"Bearer {SECRET}", **headers}
+            upstream = StatelessUpstream(HttpTransport(clients.of(endpoint), endpoint, up))
             try:
                 await script(upstream)
             finally:
@@ -70,7 +72,7 @@ def play(server: Server, script: Callable[[HttpUpstream], Awaitable[None]], **he
 def one(server: Server, frame: dict[str, Any] | None = None, count: int = 1, **headers: str) -> list[dict[str, Any]]:
     got: list[dict[str, Any]] = []
 
-    async def script(upstream: HttpUpstream) -> None:
+    async def script(upstream: StatelessUpstream) -> None:
         await upstream.send(json.dumps({"type": "response.create", "model": "m", **(frame or {"input": "hi"})}))
         got.extend([json.loads(await upstream.receive()) for _ in range(count)])
 
@@ -148,7 +150,7 @@ def test_a_provider_that_is_not_there_is_told() -> None:
     async def main() -> None:
         endpoint = Endpoint("http://127.0.0.1:9/responses", LIMIT)
         clients = HttpClients()
-        upstream = HttpUpstream(clients.of(endpoint), endpoint, {})
+        upstream = StatelessUpstream(HttpTransport(clients.of(endpoint), endpoint, {}))
         await upstream.send('{"type":"response.create","input":"hi"}')
         assert "The provider cannot be reached." in await upstream.receive()
         await upstream.close()
@@ -158,7 +160,7 @@ def test_a_provider_that_is_not_there_is_told() -> None:
 
 
 def test_steering_needs_a_websocket() -> None:
-    async def script(upstream: HttpUpstream) -> None:
+    async def script(upstream: StatelessUpstream) -> None:
         await upstream.send('{"type":"response.steer","previous_response_id":"r","input":"hi"}')
         assert json.loads(await upstream.receive())["error"]["code"] == "unsupported_event"
 
@@ -168,7 +170,7 @@ def test_steering_needs_a_websocket() -> None:
 def test_a_warm_up_asks_nobody_and_is_part_of_what_follows() -> None:
     server = Server(stream(completed("r1", {"type": "message", "id": "m"})), stream(completed("r2")))
 
-    async def script(upstream: HttpUpstream) -> None:
+    async def script(upstream: StatelessUpstream) -> None:
         async def turn(**frame: Any) -> dict[str, Any]:
             await upstream.send(json.dumps({"type": "response.create", "store": False, **frame}))
             while (got := json.loads(await upstream.receive()))["type"] != "response.completed":
@@ -194,7 +196,7 @@ def test_a_warm_up_asks_nobody_and_is_part_of_what_follows() -> None:
 def test_a_warm_up_of_another_connection_is_not_found_and_the_provider_is_not_asked() -> None:
     warm_ups: list[str] = []
 
-    async def warm(upstream: HttpUpstream) -> None:
+    async def warm(upstream: StatelessUpstream) -> None:
         await upstream.send('{"type":"response.create","input":"prompt","generate":false}')
         warm_ups.append(json.loads(await upstream.receive())["response"]["id"])
 
@@ -208,7 +210,7 @@ def test_a_warm_up_of_another_connection_is_not_found_and_the_provider_is_not_as
 def test_what_the_provider_keeps_is_not_said_again() -> None:
     server = Server(stream(completed("r1")), stream(completed("r2")))
 
-    async def script(upstream: HttpUpstream) -> None:
+    async def script(upstream: StatelessUpstream) -> None:
         for frame in ({"input": "one"}, {"input": "two", "previous_response_id": "r1"}):
             await upstream.send(json.dumps({"type": "response.create", **frame}))
             await upstream.receive()
@@ -234,7 +236,7 @@ def test_no_caller_gets_another_ones_cookie() -> None:
     body = b"data: " + json.dumps(completed("r")).encode() + b"\n\n"
     server = Server(answer(body, extra=cookie), answer(body))
 
-    async def script(upstream: HttpUpstream) -> None:
+    async def script(upstream: StatelessUpstream) -> None:
         for _ in range(2):
             await upstream.send('{"type":"response.create","input":"hi"}')
             await upstream.receive()
@@ -249,7 +251,7 @@ def test_nothing_comes_after_the_last_event_of_an_answer(after: bytes) -> None:
     last = b"data: " + json.dumps(completed("r1")).encode() + b"\n\n"
     server = Server(head + last + after, stream(completed("r2")))
 
-    async def script(upstream: HttpUpstream) -> None:
+    async def script(upstream: StatelessUpstream) -> None:
         for name in ("r1", "r2"):
             await upstream.send('{"type":"response.create","input":"hi"}')
             assert json.loads(await upstream.receive()) == completed(name)
