@@ -30,7 +30,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@echo "Setting up $(VENV); this takes a minute, once."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python $(PIP) --upgrade 'pip>=25.1'
-	$(BIN)/python $(PIP) $(PINS) --editable '.[demo]' --group dev
+	$(BIN)/python $(PIP) $(PINS) --editable '.[demo,litellm]' --group dev
 	@touch $@
 
 install: $(VENV)/.installed

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.audit.sinks import FileSink
 from gateway.auth import UNAUTHORIZED, authenticate, may_read_metrics
-from gateway.config import Settings
+from gateway.config import Config, ConfigError, Settings
 from gateway.connection import serve_socket
 from gateway.conversation import Gateway
 from gateway.metrics import CONTENT_TYPE, Metrics
@@ -23,6 +23,7 @@ from gateway.posting import serve_post
 from gateway.prices import Prices
 from gateway.session.refusals import error_body
 from gateway.stored import serve_stored
+from gateway.upstream.library import Library, load
 from guardrails.pool import DetectionPool
 from guardrails.vault import MemoryVault
 
@@ -34,6 +35,7 @@ def create_app(settings: Settings, *, workers: int = 2) -> Starlette:
 
     Raises:
         AuditError: the audit file cannot be opened.
+        ConfigError: a deployment names what the library LiteLLM does not know.
 
     """
     config = settings.config
@@ -44,6 +46,7 @@ def create_app(settings: Settings, *, workers: int = 2) -> Starlette:
         FileSink(config.audit.path),
         Prices(config, time.time),
         Metrics(),
+        library=library_for(config),
     )
     gateway.metrics.watch(
         connections=gateway.open,
@@ -86,6 +89,29 @@ def create_app(settings: Settings, *, workers: int = 2) -> Starlette:
     # A redirect would name the host that the request says it came to.
     app.router.redirect_slashes = False
     return app
+
+
+def library_for(config: Config) -> Library | None:
+    """Load the library if a deployment is reached through it, which takes seconds.
+
+    Raises:
+        ConfigError: a deployment names a model of which it knows no provider.
+
+    """
+    named = [
+        (("models", name, "deployments", index, "model"), deployment.model)
+        for name, model in config.models.items()
+        for index, deployment in enumerate(model.deployments)
+        if deployment.through_library
+    ]
+    if not named:
+        return None
+    library = load()
+    unknown = [where for where, model in named if not library.knows(model)]
+    if unknown:
+        message = "LiteLLM knows no such provider: write the model as PROVIDER/NAME"
+        raise ConfigError(config.lines.problem(where, message) for where in unknown)
+    return library
 
 
 class _Socket:

@@ -72,11 +72,13 @@ def serve(
 @app.command()
 def check(config: Annotated[Path, typer.Option(help="The gateway.yaml to check.")]) -> None:
     """Check a gateway.yaml and every policy it names; exit 1 with file:line: key messages."""
+    from gateway.app import library_for
     from gateway.config import load_config
     from gateway.serve import build_all
 
     checked = load_config(config)
     build_all(checked.policy_of(key) for key in checked.keys)
+    library_for(checked)
     typer.echo(f"{config}: good ({len(checked.keys)} keys, {len(checked.models)} models)")
 
 

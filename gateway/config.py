@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
+from importlib.util import find_spec
 from math import inf
 from pathlib import Path
 from secrets import token_bytes, token_urlsafe
@@ -200,6 +201,10 @@ def _deployments(file: ConfigFile) -> Iterator[_Complaint]:
                 yield where, "auth: key needs api_key_env"
             if deployment.auth != "key" and deployment.api_key_env is not None:
                 yield (*where, "api_key_env"), f"auth: {deployment.auth} sends no key of the gateway: remove this one"
+            if deployment.through_library and find_spec("litellm") is None:
+                yield (*where, "url"), "needs the library LiteLLM: pip install 'guardrail-gateway[litellm]'"
+            if deployment.through_library and "/" not in deployment.model:
+                yield (*where, "model"), "with litellm: the model needs its provider, such as anthropic/NAME"
             if deployment.ca_file is not None and not deployment.url.lower().startswith(("wss:", "https:")):
                 yield (*where, "ca_file"), "only a wss:// or https:// URL has a certificate to check"
 
@@ -353,6 +358,8 @@ def quick_config(
     Raises:
         ConfigError: a value cannot be used, named by its command line option.
     """
+    if upstream_url.lower().startswith("litellm:"):  # whose key would it be?
+        raise ConfigError([Problem("--upstream", None, "", "LiteLLM needs a configuration file: use --config")])
     secret = f"gg-{token_urlsafe(32)}"
     auth: dict[str, YamlValue] = {"auth": "none"}
     if environ.get("OPENAI_API_KEY"):

@@ -26,6 +26,8 @@ def _in_config_folder(path: Path, info: ValidationInfo) -> Path:
 
 
 _SCHEMES: Final = ("ws", "wss", "http", "https")
+_LIBRARY: Final = "litellm:"
+"""What the URL of a deployment begins with that a library reaches; the provider's own URL may follow."""
 
 
 def _check_origin(origin: str) -> str:
@@ -35,16 +37,26 @@ def _check_origin(origin: str) -> str:
 
 
 def _check_url(url: str) -> str:
+    if url.lower().startswith(_LIBRARY):
+        base = url[len(_LIBRARY) :]
+        return _LIBRARY + (
+            _check_address(base, ("http", "https"), "litellm:https://llm.example.com/v1") if base else ""
+        )
+    parts = urlsplit(_check_address(url, _SCHEMES, "wss://api.openai.com/v1/responses"))
+    if parts.scheme.startswith("http") and not parts.path.rstrip("/").endswith("/responses"):
+        raise ValueError("must be where responses are created, such as https://api.openai.com/v1/responses")
+    return url
+
+
+def _check_address(url: str, schemes: tuple[str, ...], example: str) -> str:
     try:
         parts = urlsplit(url)
         usable = bool(parts.hostname) and parts.port != 0
     except ValueError:
         parts, usable = urlsplit(""), False
-    usable = usable and parts.scheme in _SCHEMES and url.isascii() and url.isprintable() and " " not in url
+    usable = usable and parts.scheme in schemes and url.isascii() and url.isprintable() and " " not in url
     if not usable:
-        raise ValueError("must be a URL such as wss://api.openai.com/v1/responses")
-    if parts.scheme.startswith("http") and not parts.path.rstrip("/").endswith("/responses"):
-        raise ValueError("must be where responses are created, such as https://api.openai.com/v1/responses")
+        raise ValueError(f"must be a URL such as {example}")
     if "@" in parts.netloc or parts.fragment:
         raise ValueError("must have neither a user nor a fragment; a key belongs into api_key_env")
     return url
@@ -144,7 +156,10 @@ class Deployment(FileModel):
     name: Id
     """What the audit calls it."""
     url: Url
-    """Where its responses are created: ws:// or wss:// for its WebSocket mode, http:// or https:// without one."""
+    """Where its responses are created: ws:// or wss:// for its WebSocket mode, http:// or https:// without one.
+
+    litellm: for a provider that the library LiteLLM reaches, or litellm:https://… where that is not at its usual place.
+    """
     model: Name
     """The provider's name for the model; without it, the same as here."""
     auth: Literal["key", "forward", "none"] = "key"
@@ -159,6 +174,16 @@ class Deployment(FileModel):
     """What the price list calls the model, where that is not what the provider calls it."""
     prices: TokenPrices | None = None
     """What its tokens cost, where the price list does not say, or says otherwise."""
+
+    @property
+    def through_library(self) -> bool:
+        """Whether the library LiteLLM asks the provider."""
+        return self.url.startswith(_LIBRARY)
+
+    @property
+    def api_base(self) -> str | None:
+        """Where the library finds the provider; None for its usual place."""
+        return (self.url[len(_LIBRARY) :] or None) if self.through_library else None
 
 
 class Model(FileModel):

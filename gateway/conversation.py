@@ -39,7 +39,9 @@ from gateway.session.session import Session
 from gateway.session.states import Bounds, Setup
 from gateway.surroundings import Dialled, Surroundings
 from gateway.upstream.health import Health
+from gateway.upstream.history import Histories
 from gateway.upstream.http import HttpClients, HttpTransport
+from gateway.upstream.library import Library, LibraryTransport, Reached
 from gateway.upstream.stateless import StatelessUpstream
 from gateway.upstream.websocket import DIAL_SECONDS, Endpoint, Upstream, dial
 from guardrails.cache import FindingsCache
@@ -79,6 +81,9 @@ class Gateway:
     http: HttpClients = field(default_factory=HttpClients)
     health: Health = field(default_factory=lambda: Health(time.monotonic))
     answers: Answers | None = None
+    library: Library | None = None
+    """What asks the providers of deployments that name it."""
+    histories: Histories = field(default_factory=Histories)
     turns: MovingWindowRateLimiter = field(default_factory=lambda: MovingWindowRateLimiter(MemoryStorage()))
 
     def __post_init__(self) -> None:
@@ -110,6 +115,8 @@ class Gateway:
         for events in self.events.values():
             events.close()
         await self.http.close()
+        if self.library is not None:
+            await self.library.close()
 
 
 class Place:
@@ -334,11 +341,23 @@ class Conversation:
         raise UpstreamError("No other deployment of the model is left.")
 
     async def _connect(self, chosen: Deployment) -> Upstream | StatelessUpstream:
+        if chosen.through_library:
+            return self._through_library(chosen)
         endpoint = Endpoint(chosen.url, self._config.limits.upstream_message_bytes, chosen.ca_file)
         up = await self.upward(chosen)
         if chosen.url.lower().startswith("http"):
             return StatelessUpstream(HttpTransport(self._gateway.http.of(endpoint), endpoint, up))
         return await dial(endpoint, up)
+
+    def _through_library(self, chosen: Deployment) -> StatelessUpstream:
+        library, limits = self._gateway.library, self._config.limits
+        if library is None:
+            raise AssertionError("it is loaded where a deployment names it")
+        key = self._gateway.settings.provider_key(chosen)
+        if chosen.auth == "forward":
+            key = self._caller.authorization.partition(" ")[2].strip()
+        reached = Reached(chosen.model, chosen.api_base, key, limits.upstream_message_bytes, limits.response)
+        return StatelessUpstream(LibraryTransport(library, reached), self._gateway.histories.of(self._caller.tenant))
 
     async def upward(self, deployment: Deployment) -> dict[str, str]:
         """The headers for the provider: the allowed ones of the client, masked, and the credentials."""

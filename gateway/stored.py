@@ -89,7 +89,7 @@ async def _answer(gateway: Gateway, request: Request, caller: Caller, asked: str
         known, model, deployment = await _owned(gateway, caller.tenant, caller.key.key.models, name)
     except VaultError:
         return _told("The response could not be looked up.", "server_error", 503)
-    if known is None or deployment is None or request.method == "HEAD":
+    if known is None or deployment is None or deployment.through_library or request.method == "HEAD":
         return _told(_MISSING, "not_found", _NOT_FOUND)
     conversation = Conversation(gateway, caller, request.scope["headers"])
     action = str(request.scope["path"]).rpartition("/")[2]  # not of `url`, which a Host header is part of

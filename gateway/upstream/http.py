@@ -57,6 +57,8 @@ class HttpClients:
 class HttpTransport:
     """One caller's requests to an HTTP provider."""
 
+    remembers = True
+
     def __init__(self, client: httpx2.AsyncClient, endpoint: Endpoint, headers: Mapping[str, str]) -> None:
         """`headers` are those of the caller that go on, and the credentials for this endpoint and no other."""
         self._client = client

@@ -30,6 +30,11 @@ _WARM_UP: Final = "resp_warmup"
 """How the ids of warm-ups begin, which no provider may see."""
 _REST_SECONDS: Final = 0.2
 _LANE: Final = '"stream_id"'
+_ECHOED: Final = (
+    *("instructions", "max_output_tokens", "metadata", "parallel_tool_calls"),
+    *("temperature", "tool_choice", "tools", "top_p"),
+)
+"""What a response repeats of its request."""
 _NOT_SENT: Final = frozenset({"type", "stream_id", "response", "stream", "background"})
 LEFT: Final = "The provider closed the connection before the response was complete."
 
@@ -38,6 +43,9 @@ Frame = dict[str, Json]
 
 class Transport(Protocol):
     """Asks a provider for one response."""
+
+    remembers: bool
+    """Whether the provider keeps what it is not told to forget, so that an id is enough to go on from it."""
 
     def answer(self, request: Frame) -> AsyncGenerator[str, None]:
         """The events of the answer to a request, as they come: the body of a `POST /v1/responses`, without `stream`.
@@ -57,10 +65,10 @@ class StatelessUpstream:
     headers: Mapping[str, str] = {}
     """Nothing is known before the first answer."""
 
-    def __init__(self, transport: Transport) -> None:
-        """`transport` asks on behalf of this caller, and of nobody else."""
+    def __init__(self, transport: Transport, history: History | None = None) -> None:
+        """`transport` asks on behalf of this caller, and of nobody else; `history` is theirs, too."""
         self._transport = transport
-        self._history = History()
+        self._history = history if history is not None else History()
         self._events: asyncio.Queue[str] = asyncio.Queue(_QUEUE)
         self._lanes: dict[str | None, asyncio.Queue[Frame]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -117,7 +125,8 @@ class StatelessUpstream:
         named = request.get("previous_response_id")
         previous = named if isinstance(named, str) else None
         known, said = self._history.before(previous)
-        if known is not None and known.startswith(_WARM_UP):  # one of another connection: nobody knows it any more
+        # A warm-up of another connection, or what nobody kept.
+        if known is not None and (known.startswith(_WARM_UP) or not self._transport.remembers):
             await self._emit(lane, _not_found())
             return
         items = _items(request.get("input"))
@@ -150,7 +159,8 @@ class StatelessUpstream:
         """Keep a response that the provider does not."""
         response = frame.get("response")
         name = response.get("id") if isinstance(response, dict) else None
-        if isinstance(response, dict) and isinstance(name, str) and request.get("store") is False:
+        lost = request.get("store") is False or not self._transport.remembers
+        if isinstance(response, dict) and isinstance(name, str) and lost:
             new = [*items, *_items(response.get("output"))]
             self._history.keep(name, previous, new, len(encode(new)))
 
@@ -229,12 +239,16 @@ def _not_found() -> str:
 
 def _warm_up(request: Frame) -> Frame:
     """The response to a warm-up: complete, empty, and free."""
-    details: Frame = {"input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}}
-    echoed: Frame = {
-        key: request[key] for key in ("instructions", "metadata", "tools", "tool_choice") if key in request
-    }
+    usage: Frame = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
+    usage["input_tokens_details"] = {"cached_tokens": 0, "cache_write_tokens": 0}
+    usage["output_tokens_details"] = {"reasoning_tokens": 0}
+    return {**empty_response(request, new_id(_WARM_UP)), "usage": usage}
+
+
+def empty_response(request: Frame, name: str) -> Frame:
+    """A complete response without output, as an answer to a request begins to be written here."""
     return {
-        "id": _WARM_UP + secrets.token_hex(20),
+        "id": name,
         "object": "response",
         "created_at": int(time.time()),
         "status": "completed",
@@ -249,6 +263,10 @@ def _warm_up(request: Frame) -> Frame:
         "tool_choice": "auto",
         "tools": [],
         "top_p": None,
-        "usage": {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0, **details},
-        **echoed,
+        **{key: request[key] for key in _ECHOED if key in request},
     }
+
+
+def new_id(prefix: str) -> str:
+    """An id for what the provider gives none."""
+    return prefix + secrets.token_hex(20)

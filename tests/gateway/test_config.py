@@ -321,8 +321,43 @@ def test_a_mistake_alone_is_told_alone(write: Write, text: str, problem: str | N
 
 
 @pytest.mark.parametrize(
+    ("url", "api_base"),
+    [
+        ("litellm:", None),
+        ("LiteLLM:http://127.0.0.1:8000/v1", "http://127.0.0.1:8000/v1"),
+        ("litellm:https://llm.example.com", "https://llm.example.com"),
+        ("wss://example.com/", None),
+    ],
+)
+def test_a_deployment_may_be_reached_through_a_library(
+    write: Write, monkeypatch: pytest.MonkeyPatch, url: str, api_base: str | None
+) -> None:
+    monkeypatch.setattr("gateway.config.find_spec", lambda name: name)
+    text = SMALL.replace("'wss://example.com/v1/responses'", f"'{url}', model: anthropic/m")
+    (deployment,) = load_config(write(text)).models["m"].deployments
+    assert (deployment.through_library, deployment.api_base) == (url.lower().startswith("litellm:"), api_base)
+
+
+def test_a_library_that_is_missing_is_told_with_the_command_that_installs_it(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.config.find_spec", lambda name: None)
+    text = SMALL.replace("'wss://example.com/v1/responses'", "'litellm:', ca_file: ca.pem")
+    assert problems_of(write(text)) == [
+        "gateway.yaml:4: models.m.deployments[0].url: needs the library LiteLLM: "
+        "pip install 'guardrail-gateway[litellm]'",
+        "gateway.yaml:4: models.m.deployments[0].model: with litellm: the model needs its provider, such as "
+        "anthropic/NAME",
+        "gateway.yaml:4: models.m.deployments[0].ca_file: only a wss:// or https:// URL has a certificate to check",
+    ]
+
+
+@pytest.mark.parametrize(
     ("url", "message"),
     [
+        ("litellm:wss://example.com/", "must be a URL such as litellm:https://llm.example.com/v1"),
+        ("litellm:example.com", "must be a URL such as litellm:https://llm.example.com/v1"),
+        ("litellm:https://user:pass@example.com/", "must have neither a user nor a fragment"),
         ("http://example.com/", "must be where responses are created"),
         ("HTTPS://example.com/", "must be where responses are created"),
         ("ftp://example.com/", "must be a URL"),
@@ -529,6 +564,7 @@ def test_each_key_made_without_a_file_is_another_and_long() -> None:
     [
         ({"upstream_url": "https://api.openai.com/v1"}, "--upstream: must be where responses are created"),
         ({"upstream_url": "nowhere"}, "--upstream: must be a URL"),
+        ({"upstream_url": "litellm:"}, "--upstream: LiteLLM needs a configuration file"),
         ({"model": ""}, "--model: must not be empty"),
         ({"port": 70000}, "--port: must be less than or equal to 65535"),
         ({"policy": "defalt"}, "--policy: no such policy; did you mean 'default'?"),

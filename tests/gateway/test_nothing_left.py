@@ -15,13 +15,13 @@ import pytest
 from gateway.conversation import Conversation
 from gateway.standin.server import StandIn, serve
 from gateway.upstream.history import History
-from gateway.upstream.http import HttpUpstream
+from gateway.upstream.stateless import StatelessUpstream
 from gateway.upstream.websocket import Upstream
 from tests.gateway.loopback import KEY, Gateway, configuration, gateway, run
-from tests.gateway.test_transports import CLIENTS, PROVIDERS, ask
+from tests.gateway.test_transports import CLIENTS, NATIVE, ask
 
 TURNS = 1_000
-KINDS = (Conversation, History, HttpUpstream, Upstream)
+KINDS = (Conversation, History, StatelessUpstream, Upstream)
 
 
 def alive() -> Counter[str]:
@@ -47,13 +47,13 @@ def test_a_thousand_turns_leave_no_task_no_socket_and_no_history(tmp_path: Path)
             urls = (url.replace("http", "ws"), url, other)
             models = {
                 name: {"deployments": [{"auth": "none", "name": name, "model": "m", "url": f"{of}/responses"}]}
-                for name, of in zip(PROVIDERS, urls, strict=True)
+                for name, of in zip(NATIVE, urls, strict=True)
             }
             config = configuration(url, models=models)
             for key in config["keys"]:
-                key["models"] = list(PROVIDERS)
+                key["models"] = list(NATIVE)
             async with gateway(tmp_path, config) as made:
-                ways = [(client, model) for client in CLIENTS for model in PROVIDERS]
+                ways = [(client, model) for client in CLIENTS for model in NATIVE]
                 for client, model in ways:  # what is kept for good, as connections to providers, is there now
                     await ask(made, client, model, "hello")
                 before = await _settled()

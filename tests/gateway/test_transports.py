@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ from gateway.standin import leaked
 from gateway.standin.plan import INVENTED
 from gateway.standin.server import StandIn, serve
 from gateway.wire.sse import SseDecoder
+from tests.gateway.chat_standin import ChatStandIn
 from tests.gateway.loopback import KEY, OTHER_KEY, Gateway, configuration, gateway, run
 
 EMAIL = "ada.lovelace@example.com"
 AUTHORIZED = {"Authorization": f"Bearer {KEY}"}
-PROVIDERS = ("websocket", "sse", "whole")
+NATIVE = ("websocket", "sse", "whole")
+PROVIDERS = (*NATIVE, *(("library",) if find_spec("litellm") is not None else ()))
 CLIENTS = ("websocket", "sse", "json")
 REPLAY = "output: {mask: new, delivery: replay}\n"
 TOOL = {"type": "function", "name": "send", "parameters": {"type": "object", "properties": {"text": {}}}}
@@ -32,26 +35,43 @@ WORDS = {
     "invented": f"INVENT {EMAIL}",
 }
 
-Script = Callable[[Gateway, list[StandIn]], Awaitable[None]]
+IN_CHAT = ("text", "reasoning and a tool", "incomplete", "invented")
+"""What the library passes on, too: it drops refusals, knows no failed response, and errors have texts of our own."""
+
+Script = Callable[[Gateway, list[StandIn | ChatStandIn]], Awaitable[None]]
 
 
-def play(folder: Path, script: Script, rest: str = "", *, of_key: dict[str, Any] | None = None, **more: Any) -> None:
-    """Run a script with a gateway and a provider that has both ways, and one that answers whole."""
+def play(
+    folder: Path,
+    script: Script,
+    rest: str = "",
+    *,
+    of_key: dict[str, Any] | None = None,
+    change: Callable[[dict[str, Any]], None] | None = None,
+    **more: Any,
+) -> None:
+    """Run a script with a gateway, a provider that has both ways, one that answers whole, and one behind a library."""
 
     async def main() -> None:
-        both, whole = StandIn(chunk=3, key="sk-provider-7f6e5d4c3b2a1908"), StandIn(streams=False)
-        async with serve(both) as url, serve(whole) as other:
-            urls = (url.replace("http", "ws"), url, other)
-            deployment = {"auth": "key", "api_key_env": "PROVIDER_KEY", "model": "gpt-5.1"}
-            models = {
-                name: {"deployments": [{**deployment, "name": name, "url": f"{of}/responses"}]}
-                for name, of in zip(PROVIDERS, urls, strict=True)
+        both, whole, chat = StandIn(chunk=3, key="sk-provider-7f6e5d4c3b2a1908"), StandIn(streams=False), ChatStandIn()
+        async with serve(both) as url, serve(whole) as other, serve(chat) as third:  # type: ignore[arg-type]
+            urls = {
+                "websocket": f"{url.replace('http', 'ws')}/responses",
+                "sse": f"{url}/responses",
+                "whole": f"{other}/responses",
+                "library": f"litellm:{third}",
             }
+            deployment = {"auth": "key", "api_key_env": "PROVIDER_KEY", "model": "gpt-5.1"}
+            models = {name: {"deployments": [{**deployment, "name": name, "url": urls[name]}]} for name in PROVIDERS}
+            if "library" in models:
+                models["library"]["deployments"][0]["model"] = "openai/gpt-5.1"
             config = configuration(url, models=models, **more)
             for key in config["keys"]:
                 key.update({"models": list(PROVIDERS), **(of_key or {})})
+            if change is not None:
+                change(config)
             async with gateway(folder, config, rest) as made:
-                await script(made, [both, whole])
+                await script(made, [both, whole, chat])
 
     run(main())
 
@@ -96,7 +116,7 @@ def _final(events: list[dict[str, Any]]) -> dict[str, Any]:
     return dict(last["response"])
 
 
-def _requests(providers: list[StandIn]) -> list[str]:
+def _requests(providers: list[StandIn | ChatStandIn]) -> list[str]:
     return [seen.raw for one in providers for seen in one.seen if seen.kind in ("ws", "post")]
 
 
@@ -121,11 +141,14 @@ def _shape(item: dict[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize("rest", ["", REPLAY], ids=["restore", "replay"])
-@pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
-def test_all_ways_give_the_same_answer_and_the_provider_sees_no_value(tmp_path: Path, words: str, rest: str) -> None:
-    async def script(made: Gateway, providers: list[StandIn]) -> None:
+@pytest.mark.parametrize("kind", WORDS)
+def test_all_ways_give_the_same_answer_and_the_provider_sees_no_value(tmp_path: Path, kind: str, rest: str) -> None:
+    words = WORDS[kind]
+    ways = [model for model in PROVIDERS if model != "library" or kind in IN_CHAT]
+
+    async def script(made: Gateway, providers: list[StandIn | ChatStandIn]) -> None:
         answers = {
-            (client, model): shape(await ask(made, client, model, words)) for client in CLIENTS for model in PROVIDERS
+            (client, model): shape(await ask(made, client, model, words)) for client in CLIENTS for model in ways
         }
         (first, *others) = answers.values()
         assert all(other == first for other in others), answers
@@ -135,7 +158,7 @@ def test_all_ways_give_the_same_answer_and_the_provider_sees_no_value(tmp_path: 
         for one in providers:
             assert leaked([EMAIL, KEY], [seen.raw + str(seen.headers) for seen in one.seen]) == []
         rows = made.rows()
-        assert [row["direction"] for row in rows] == ["input", "output"] * 9
+        assert [row["direction"] for row in rows] == ["input", "output"] * 3 * len(ways)
 
     play(tmp_path, script, rest)
 
@@ -146,7 +169,7 @@ def test_an_answer_from_memory_is_the_same_over_all_ways(tmp_path: Path, words: 
     """The provider side `replayed`: what completed, and holds nobody else's data, is asked once and given four times."""
     kept = words.startswith(("Write", "REASON", "REFUSE"))
 
-    async def script(made: Gateway, providers: list[StandIn]) -> None:
+    async def script(made: Gateway, providers: list[StandIn | ChatStandIn]) -> None:
         first = await ask(made, "sse", "websocket", words)
         for client in (*CLIENTS, "websocket"):
             again = await ask(made, client, "websocket", words)
@@ -166,7 +189,7 @@ def test_an_answer_from_memory_is_the_same_over_all_ways(tmp_path: Path, words: 
 def test_the_cost_is_recorded_and_told_where_the_key_says_so_on_all_ways(
     tmp_path: Path, rest: str, tells: bool
 ) -> None:
-    async def script(made: Gateway, providers: list[StandIn]) -> None:
+    async def script(made: Gateway, providers: list[StandIn | ChatStandIn]) -> None:
         for model in PROVIDERS:
             for client in CLIENTS:
                 usage = (await ask(made, client, model, f"Write to {EMAIL}"))["usage"]
@@ -180,7 +203,7 @@ def test_the_cost_is_recorded_and_told_where_the_key_says_so_on_all_ways(
 
 @pytest.mark.parametrize("model", PROVIDERS)
 def test_a_conversation_goes_on_over_the_other_way_with_the_same_tokens(tmp_path: Path, model: str) -> None:
-    async def script(made: Gateway, providers: list[StandIn]) -> None:
+    async def script(made: Gateway, providers: list[StandIn | ChatStandIn]) -> None:
         first = await ask(made, "websocket" if model != "whole" else "sse", model, f"I am {EMAIL}")
         for client in ("json", "sse", "websocket"):
             again = await ask(made, client, model, f"RECALL {EMAIL}", previous_response_id=first["id"])
@@ -199,7 +222,7 @@ def test_a_conversation_goes_on_over_the_other_way_with_the_same_tokens(tmp_path
 
 @pytest.mark.parametrize("model", PROVIDERS)
 def test_what_is_said_without_being_stored_is_known_on_its_connection(tmp_path: Path, model: str) -> None:
-    async def script(made: Gateway, providers: list[StandIn]) -> None:
+    async def script(made: Gateway, providers: list[StandIn | ChatStandIn]) -> None:
         async with made.connect(query=f"?model={model}") as socket:
 
             async def turn(text: str, **more: Any) -> dict[str, Any]:
@@ -221,9 +244,10 @@ def test_what_is_said_without_being_stored_is_known_on_its_connection(tmp_path: 
     play(tmp_path, script)
 
 
-def test_lanes_of_an_http_provider_are_in_order_each_and_all_at_once(tmp_path: Path) -> None:
-    async def script(made: Gateway, providers: list[StandIn]) -> None:
-        async with made.connect(query="?model=sse") as socket:
+@pytest.mark.parametrize("model", [name for name in PROVIDERS if name in ("sse", "library")])
+def test_lanes_of_an_http_provider_are_in_order_each_and_all_at_once(tmp_path: Path, model: str) -> None:
+    async def script(made: Gateway, providers: list[StandIn | ChatStandIn]) -> None:
+        async with made.connect(query=f"?model={model}") as socket:
             for number in range(3):
                 for lane in ("a", "b"):
                     frame = {"type": "response.create", "stream_id": lane, "input": f"{lane}{number} {EMAIL}"}
@@ -238,10 +262,13 @@ def test_lanes_of_an_http_provider_are_in_order_each_and_all_at_once(tmp_path: P
     play(tmp_path, script)
 
 
+@pytest.mark.parametrize("model", [name for name in PROVIDERS if name in ("sse", "library")])
 @pytest.mark.parametrize("client", CLIENTS)
-def test_a_provider_that_leaves_within_an_answer_is_told_and_recorded_once(tmp_path: Path, client: str) -> None:
-    async def script(made: Gateway, providers: list[StandIn]) -> None:
-        answer = await ask(made, client, "sse", f"DROPME {EMAIL} and a long text after it")
+def test_a_provider_that_leaves_within_an_answer_is_told_and_recorded_once(
+    tmp_path: Path, client: str, model: str
+) -> None:
+    async def script(made: Gateway, providers: list[StandIn | ChatStandIn]) -> None:
+        answer = await ask(made, client, model, f"DROPME {EMAIL} and a long text after it")
         assert "provider closed the connection" in shape(answer)
         assert [row["decision"] for row in made.rows()] == ["masked", "forwarded"]
         assert made.rows()[-1]["reason"] == "The provider answered with an error."
@@ -251,7 +278,7 @@ def test_a_provider_that_leaves_within_an_answer_is_told_and_recorded_once(tmp_p
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_client_that_leaves_takes_its_request_with_it(tmp_path: Path, stream: bool) -> None:
-    async def script(made: Gateway, providers: list[StandIn]) -> None:
+    async def script(made: Gateway, providers: list[StandIn | ChatStandIn]) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", made.port)
         body = json.dumps({"model": "websocket", "input": f"HOLD {EMAIL} and more", "stream": stream}).encode()
         head = f"POST /v1/responses HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {KEY}\r\nContent-Length: {len(body)}"
@@ -308,7 +335,7 @@ BAD = {
 
 @pytest.mark.parametrize(("body", "status"), BAD.values(), ids=BAD)
 def test_a_body_that_is_not_acceptable_is_refused_without_an_echo(tmp_path: Path, body: bytes, status: int) -> None:
-    async def script(made: Gateway, providers: list[StandIn]) -> None:
+    async def script(made: Gateway, providers: list[StandIn | ChatStandIn]) -> None:
         got, headers, content = await made.http("POST", "/v1/responses", headers=AUTHORIZED, body=body)
         assert (got, headers["content-type"]) == (status, "application/json")
         assert set(json.loads(content)["error"]) == {"type", "code", "message", "param"}
