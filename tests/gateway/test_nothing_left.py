@@ -42,6 +42,7 @@ def sockets() -> int:
 @pytest.mark.timeout(120)
 def test_a_thousand_turns_leave_no_task_no_socket_and_no_history(tmp_path: Path) -> None:
     async def main() -> None:
+        others = alive()
         both, whole = StandIn(), StandIn(streams=False)
         async with serve(both) as url, serve(whole) as other:
             urls = (url.replace("http", "ws"), url, other)
@@ -56,7 +57,7 @@ def test_a_thousand_turns_leave_no_task_no_socket_and_no_history(tmp_path: Path)
                 ways = [(client, model) for client in CLIENTS for model in NATIVE]
                 for client, model in ways:  # what is kept for good, as connections to providers, is there now
                     await ask(made, client, model, "hello")
-                before = await _settled()
+                before = await _settled(others)
                 for number in range(TURNS):
                     client, model = ways[number % len(ways)]
                     if number % 10 == 9:
@@ -66,7 +67,7 @@ def test_a_thousand_turns_leave_no_task_no_socket_and_no_history(tmp_path: Path)
                     if number % 100 == 0:
                         both.seen.clear()
                         whole.seen.clear()
-                tasks, open_ = await _settled()
+                tasks, open_ = await _settled(others)
                 assert tasks <= before[0]
                 assert open_ <= before[1]
                 assert len(made.rows()) >= 2 * TURNS
@@ -84,9 +85,9 @@ async def _leave(made: Gateway, model: str) -> None:
     writer.transport.abort()
 
 
-async def _settled() -> tuple[int, int]:
-    """Wait until every conversation has ended; how many tasks and sockets there are then."""
-    while any(alive().values()):
+async def _settled(others: Counter[str]) -> tuple[int, int]:
+    """Wait until every conversation has ended but those of other tests; how many tasks and sockets there are then."""
+    while alive() - others:
         for _ in range(50):
             await asyncio.sleep(0)
     return len(asyncio.all_tasks()), sockets()

@@ -12,7 +12,7 @@ from gateway.standin import leaked
 from gateway.standin.plan import INVENTED
 from gateway.standin.server import StandIn
 from tests.gateway.loopback import KEY, OTHER_KEY, Gateway
-from tests.gateway.test_transports import EMAIL, PROVIDERS, REPLAY, ask, play
+from tests.gateway.test_transports import EMAIL, NATIVE, REPLAY, ask, play
 
 MASK_ALL = "output: {mask: all, delivery: replay}\n"
 
@@ -26,7 +26,7 @@ def about_responses(providers: list[StandIn]) -> list[str]:
     return [seen.raw for one in providers for seen in one.seen if seen.kind == "stored"]
 
 
-@pytest.mark.parametrize("model", PROVIDERS)
+@pytest.mark.parametrize("model", NATIVE)
 def test_a_response_is_given_back_as_it_was(tmp_path: Path, model: str) -> None:
     async def script(made: Gateway, providers: list[StandIn]) -> None:
         first = await ask(made, "json", model, f"REASON TOOL {EMAIL}")
