@@ -294,21 +294,19 @@ def _base64(text: str) -> Iterator[_Layer]:
     mask = text.encode("latin-1", "replace").translate(_MASK)
     done = 0
     for candidate in _CANDIDATE.finditer(mask):
-        start, end = candidate.span()
-        if start < done:
-            continue
-        run = text[start:end]
-        if "\n" in run or "\r" in run:
-            wrapped = _WRAPPED.search(text, start)
-            if wrapped is None:
-                return
-            run, start, end = wrapped[0], wrapped.start(), wrapped.end()
-        done = end
-        paths = len(run) <= _PATH_LENGTH
-        yield from (
-            layer if layer.end < end else _Layer(layer.text, layer.start, end + text[end : end + 2].count("="))
-            for layer in _run(run, start, paths=paths)
-        )
+        start, end = max(candidate.start(), done), candidate.end()
+        # A candidate may hold several runs: an empty line ends one. And a run may go on in the candidate after.
+        while start < end and (run := _WRAPPED.search(text, start)) is not None and run.start() < end:
+            start = done = run.end()
+            yield from _padded(text, *run.span())
+
+
+def _padded(text: str, start: int, end: int) -> Iterator[_Layer]:
+    if end - start < SHORTEST:
+        return
+    for layer in _run(text[start:end], start, paths=end - start <= _PATH_LENGTH):
+        padding = text[end : end + 2].count("=") if layer.end == end else 0
+        yield _Layer(layer.text, layer.start, layer.end + padding) if padding else layer
 
 
 def _run(run: str, start: int, *, paths: bool) -> Iterator[_Layer]:
