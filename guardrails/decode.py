@@ -25,7 +25,7 @@ from html import unescape
 from html.entities import html5
 
 from guardrails.errors import DetectionError
-from guardrails.normalise import OffsetMap, fold, suspects, windows
+from guardrails.normalise import OffsetMap, changing, fold, windows
 
 DEPTH = 3  # layers; what hides deeper was not put there by software
 SHORTEST = 15  # base64 characters before padding: an SSN with its dashes is eleven bytes
@@ -125,14 +125,12 @@ def _peel(text: str, decoders: Sequence[str]) -> Iterator[_Layer]:
 
 
 def _folds(text: str) -> Iterator[_Layer]:
-    """Fold the windows around suspicious characters; a window that does not change is not worth a second scan."""
-    for low, high, _ in windows(text, suspects(text)):
-        window = text[low:high]
-        folded = fold(window)
-        if folded.text != window:
-            offsets = OffsetMap()
-            offsets.keep(low, high)
-            yield _Layer(folded.text, low, high, folded.offsets.moved(low) if folded.offsets else offsets)
+    """Fold the windows around words that change by it; the rest is not worth a second scan."""
+    for low, high, _ in windows(text, changing(text)):
+        folded = fold(text[low:high])
+        offsets = OffsetMap()
+        offsets.keep(low, high)
+        yield _Layer(folded.text, low, high, folded.offsets.moved(low) if folded.offsets else offsets)
 
 
 # --- invisible text --------------------------------------------------------------------------------------------------

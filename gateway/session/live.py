@@ -1,0 +1,291 @@
+"""Mask a provider's answers as they come: `delivery: live`.
+
+An item is announced when the provider announces it, with nothing in it. The pieces of each of its texts go into a
+`MaskStream`, and what that lets go is sent as pieces of the gateway's own. The events that repeat a text (`.done`, the
+part, the item, the last event) get exactly what was sent. All else, and every text that cannot be live, waits for its
+item as under `delivery: replay`.
+
+Here is what is asked and when; outbound.py keeps the order of a lane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from gateway.audit.record import Found
+from gateway.errors import NotExamined, Refused
+from gateway.session.effects import Detect
+from gateway.session.lanes import Lanes
+from gateway.session.restoring import Restoring
+from gateway.session.states import Frame, Lane, LiveItem, LiveText, Outgoing, Piece, Response, Setup
+from gateway.wire.events import Class, Event
+from gateway.wire.frame import Json
+from gateway.wire.synth import FIELDS, PARTS, Place, Source, emptied, emptied_part
+from gateway.wire.texts import Path, Text
+from guardrails.findings import Finding
+from guardrails.horizon import Horizon
+from guardrails.live import MaskStream
+
+_LARGEST: Final = 10_000
+"""No response has so many items, no item so many parts; of more, nothing is live."""
+_CHARACTERS: Final = 16 * 1024 * 1024
+"""Of one text; a provider that sends more has its response refused. Its last event could not hold it either."""
+_TOOLS: Final = frozenset({"custom_tool_call", "code_interpreter_call"})
+_SOURCES: Final = {source.events: source for source in (*PARTS.values(), *(FIELDS[kind] for kind in _TOOLS))}
+_FLUSHES: Final = frozenset({Class.DONE, Class.PART})
+_ENDS_ALL: Final = frozenset({Class.TERMINAL, Class.ERROR})
+
+
+class Live:
+    """The texts of one session that go out as they come."""
+
+    __slots__ = ("_asked", "_bounds", "_lanes", "_restoring", "_setup")
+
+    def __init__(self, setup: Setup, lanes: Lanes, restoring: Restoring, bounds: Horizon) -> None:
+        self._setup: Final = setup
+        self._lanes: Final = lanes
+        self._restoring: Final = restoring
+        self._bounds: Final = bounds
+        self._asked: dict[int, LiveText] = {}
+
+    def takes(self, response: Response, row: Event, frame: Frame) -> list[Detect] | None:
+        """Take an event that only carries a text on, or ends one: what to ask now. None when it has to be sent itself.
+
+        Raises:
+            NotExamined: a text is too long.
+
+        """
+        if row.cls is Class.DELTA:
+            text = self._text(response, frame)
+            piece = frame.get(row.text)
+            if text is None or text.ending or not isinstance(piece, str):
+                return []  # it waits for its item
+            text.stream.feed(piece)
+            if text.stream.size > _CHARACTERS:
+                raise NotExamined("A text of the answer is too long to be examined.")
+            return self._ask(text)
+        if row.cls is Class.ANNOTATION:
+            return []
+        if row.cls in _FLUSHES and not str(frame["type"]).endswith(".added"):
+            text = self._text(response, frame)
+            if text is None:
+                return []
+            whole = frame.get(text.source.field)
+            return self._end(text, whole if isinstance(whole, str) else None)
+        return None
+
+    def opens(self, lane: Lane, response: Response, row: Event, frame: Frame) -> bool:
+        """Whether an event announces an item or part that goes live; it is emptied, and to be sent."""
+        index = _number(frame.get("output_index"))
+        if index is None:
+            return False
+        if row.cls is Class.ITEM_ADDED:
+            item = frame.get("item")
+            if not isinstance(item, dict) or index in response.live:
+                return False
+            live = response.live[index] = LiveItem(index, lane)
+            kind = item.get("type")
+            if isinstance(kind, str) and kind in _TOOLS:
+                self._open(response, live, FIELDS[kind], ("", 0))
+            frame["item"] = emptied(item)
+            return True
+        part, item_live = frame.get("part"), response.live.get(index)
+        if row.cls is not Class.PART or not isinstance(part, dict) or item_live is None:
+            return False
+        source = PARTS.get(str(part.get("type")))
+        place = _place(frame, source) if source is not None else None
+        if source is None or place is None or place in item_live.texts:
+            return False
+        self._open(response, item_live, source, place)
+        frame["part"] = emptied_part(part)
+        return True
+
+    def passes(self, response: Response, frame: Frame) -> Frame | None:
+        """What to send of an event that only says how far an announced item is; None when it was not announced."""
+        if self._item(response, frame.get("output_index")) is None:
+            return None
+        kept = ("type", "output_index", "item_id", "sequence_number", "stream_id")
+        return {key: frame[key] for key in kept if key in frame}
+
+    def ends(self, waiting: Outgoing) -> list[Detect]:
+        """Have an event wait for the texts that end with it, and take out of it what repeats texts that went out.
+
+        Gives what to ask about their ends. Without bounds, a whole item is examined all the same, to say what was seen
+        too late.
+        """
+        response = waiting.response
+        if response is None:
+            return []
+        waiting.awaits = self._ending(response, waiting.row, waiting.frame)
+        rest: list[Text] = []
+        wholes: dict[int, str] = {}
+        for text in waiting.texts:
+            live = self._same(response, waiting, text)
+            if live is not None:
+                waiting.live[id(text)] = live
+                wholes[id(live)] = text.text
+            if live is None or (self._bounds.sentences and waiting.row.cls is Class.ITEM_DONE):
+                rest.append(text)
+        waiting.texts = rest
+        asks = [ask for text in waiting.awaits for ask in self._end(text, wholes.get(id(text)))]
+        waiting.awaits = [text for text in waiting.awaits if not text.ended]
+        return asks
+
+    def answered(self, ticket: int) -> LiveText | None:
+        """The text that a question was about."""
+        return self._asked.pop(ticket, None)
+
+    def release(self, text: LiveText, findings: Sequence[Finding]) -> tuple[Piece | None, list[Detect]]:
+        """Let go what may go of a text that was examined, and ask about what came since.
+
+        Raises:
+            Refused: the policy blocks something that was found.
+
+        """
+        outcome = text.stream.answer(findings)
+        piece: Piece | None = None
+        if outcome is not None:
+            blocked = sorted({one.entity for one in outcome.applied if one.action == "block"})
+            text.found += outcome.applied
+            if blocked:
+                names = ", ".join(blocked)
+                raise Refused(f"Policy {self._setup.policy.name} does not let {names} through in an answer.")
+            piece = Piece(text, outcome.text) if outcome.text else None
+        return piece, self._ask(text)
+
+    def frame(self, piece: Piece) -> Frame:
+        """The event that brings a piece of a text."""
+        text = piece.of
+        new: Frame = {"type": f"{text.source.events}.delta", **text.item.at, "delta": piece.text, "sequence_number": 0}
+        if text.source.number:
+            new[text.source.number] = text.place[1]
+        if text.source.events == "response.output_text":
+            new["logprobs"] = []
+        return new
+
+    def announced(self, response: Response, frame: Frame) -> None:
+        """An item was announced, masked: from now on its events name it as that did."""
+        item, live = frame.get("item"), self._item(response, frame.get("output_index"))
+        if live is None or not isinstance(item, dict):
+            return
+        live.at = {"output_index": live.index}
+        if "id" in item:
+            live.at["item_id"] = item["id"]
+        if "stream_id" in frame:
+            live.at["stream_id"] = frame["stream_id"]
+
+    def note(self, response: Response) -> None:
+        """Put what was found in a response's texts, and what of them went out, where its row takes it from."""
+        keeps = self._setup.policy.audit.content == "masked"
+        for item in response.live.values():
+            for text in item.texts.values():
+                place = _named(text)
+                response.found += (Found(applied, place) for applied in text.found)
+                if keeps:
+                    response.content[place] = [text.stream.masked]
+        response.live.clear()
+
+    def _ending(self, response: Response, row: Event, frame: Frame) -> list[LiveText]:
+        """The texts that end with an event."""
+        if row.cls in _ENDS_ALL:
+            items = list(response.live.values())
+        else:
+            item = self._item(response, frame.get("output_index")) if row.cls is Class.ITEM_DONE else None
+            items = [] if item is None else [item]
+        return [text for item in items for text in item.texts.values() if not text.ended]
+
+    def _item(self, response: Response, index: Json) -> LiveItem | None:
+        number = _number(index)
+        return None if number is None else response.live.get(number)
+
+    def _open(self, response: Response, item: LiveItem, source: Source, place: Place) -> None:
+        if len(item.texts) >= _LARGEST:
+            return
+        restore = self._restoring.allowed(tool=not source.array)
+        escape = response.json_text and source.events == "response.output_text"
+        stream = MaskStream(self._setup.masker, self._bounds, response.known, restore=restore, escape=escape)
+        item.texts[place] = LiveText(response, item, source, place, stream)
+
+    def _text(self, response: Response, frame: Frame) -> LiveText | None:
+        """The text that an event is about."""
+        item = self._item(response, frame.get("output_index"))
+        if item is None:
+            return None
+        source = _SOURCES.get(str(frame["type"]).rpartition(".")[0])
+        if source is None:
+            part = frame.get("part")
+            source = PARTS.get(str(part.get("type"))) if isinstance(part, dict) else None
+        place = _place(frame, source) if source is not None else None
+        return item.texts.get(place) if place is not None else None
+
+    def _ask(self, text: LiveText) -> list[Detect]:
+        question = text.stream.question(final=text.ending)
+        if question is None:
+            text.ended = text.ending and not text.stream.asking
+            return []
+        ticket = self._lanes.ticket()
+        self._asked[ticket] = text
+        return [Detect(ticket, (question,), patient=not text.ending)]
+
+    def _end(self, text: LiveText, whole: str | None) -> list[Detect]:
+        """No piece is to come. What the whole has more than the pieces is the last one."""
+        if text.ending:
+            return []
+        text.ending = True
+        raw = text.stream.raw
+        if whole is not None and len(whole) > len(raw) and whole.startswith(raw):
+            text.stream.feed(whole[len(raw) :])
+        return self._ask(text)
+
+    def _same(self, response: Response, waiting: Outgoing, text: Text) -> LiveText | None:
+        """The live text that a text of a whole item or response repeats."""
+        if text.is_key or not response.live:
+            return None
+        steps = _steps(text.path)
+        index: Json = None
+        if waiting.row.cls is Class.ITEM_DONE and steps[:1] == ["item"]:
+            index, steps = waiting.frame.get("output_index"), steps[1:]
+        elif waiting.row.cls is Class.TERMINAL and steps[:2] == ["response", "output"] and len(steps) > 3:
+            index, steps = steps[2], steps[3:]
+        item = self._item(response, index)
+        if item is None:
+            return None
+        match steps:
+            case [str(array), int(part), str(name)]:
+                live = item.texts.get((array, part))
+            case [str(name)]:
+                live = item.texts.get(("", 0))
+            case _:
+                return None
+        return live if live is not None and live.source.field == name else None
+
+
+def _number(value: Json) -> int | None:
+    """An index of an item or part, if it is one."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LARGEST:
+        return value
+    return None
+
+
+def _place(frame: Frame, source: Source) -> Place | None:
+    if not source.number:
+        return ("", 0)
+    number = _number(frame.get(source.number))
+    return None if number is None else (source.array, number)
+
+
+def _named(text: LiveText) -> str:
+    array, number = text.place
+    part = f".{array}[{number}]" if array else ""
+    return f"response.output[{text.item.index}]{part}.{text.source.field}"
+
+
+def _steps(path: Path) -> list[str | int]:
+    return list(_backwards(path))[::-1]
+
+
+def _backwards(path: Path) -> Iterator[str | int]:
+    while path is not None:
+        path, step = path
+        yield step
