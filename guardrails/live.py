@@ -26,7 +26,7 @@ _REMEMBERED: Final = 2 * LOOK_BACK
 """Characters of what went by that are kept: links are looked for in half of it, so that it is cut rarely."""
 _AGAIN: Final = 8
 _STEP: Final = 16
-"""Characters that must be able to go before it is asked: four words of a model's are examined at a time."""
+"""Characters that must be able to go before it is asked: a few words are examined at a time. The first go at once."""
 
 
 class MaskStream:
@@ -122,7 +122,7 @@ class MaskStream:
         whole = self._behind + self._held
         start = beginning(whole, len(self._behind), self._bounds)
         text, base = whole[start:], len(self._behind) - start
-        if not final and cut(text, base, None, self._bounds) - base < _STEP:
+        if not final and cut(text, base, None, self._bounds) - base < (_STEP if self._taken else 1):
             return None
         self._asked = (text, base, final)
         return text

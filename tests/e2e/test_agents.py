@@ -41,7 +41,7 @@ def converse(gateway: Any, python: Path, policy: str, mode: str) -> list[dict[st
 
 
 @pytest.mark.parametrize("mode", ["run", "streamed"])
-@pytest.mark.parametrize("policy", ["default", "replay-new"])
+@pytest.mark.parametrize("policy", ["default", "replay-new", "live-new"])
 def test_agents_get_their_values_back_and_tools_run_with_them(
     gateway: Any, agents_python: Path, policy: str, mode: str
 ) -> None:
