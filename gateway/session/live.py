@@ -10,20 +10,20 @@ Here is what is asked and when; outbound.py keeps the order of a lane.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from gateway.audit.record import Found
 from gateway.errors import NotExamined, Refused
 from gateway.session.effects import Detect
 from gateway.session.lanes import Lanes
+from gateway.session.live_json import JsonStream
 from gateway.session.restoring import Restoring
-from gateway.session.states import Frame, Lane, LiveItem, LiveText, Outgoing, Piece, Response, Setup
+from gateway.session.states import Findings, Frame, Lane, LiveItem, LiveText, Outgoing, Piece, Response, Setup
 from gateway.wire.events import Class, Event
 from gateway.wire.frame import Json
 from gateway.wire.synth import FIELDS, PARTS, Place, Source, emptied, emptied_part
 from gateway.wire.texts import Path, Text
-from guardrails.findings import Finding
 from guardrails.horizon import Horizon
 from guardrails.live import MaskStream
 
@@ -31,8 +31,8 @@ _LARGEST: Final = 10_000
 """No response has so many items, no item so many parts; of more, nothing is live."""
 _CHARACTERS: Final = 16 * 1024 * 1024
 """Of one text; a provider that sends more has its response refused. Its last event could not hold it either."""
-_TOOLS: Final = frozenset({"custom_tool_call", "code_interpreter_call"})
-_SOURCES: Final = {source.events: source for source in (*PARTS.values(), *(FIELDS[kind] for kind in _TOOLS))}
+_SOURCES: Final = {source.events: source for source in (*PARTS.values(), *FIELDS.values())}
+_JSON: Final = "arguments"
 _FLUSHES: Final = frozenset({Class.DONE, Class.PART})
 _ENDS_ALL: Final = frozenset({Class.TERMINAL, Class.ERROR})
 
@@ -86,7 +86,7 @@ class Live:
                 return False
             live = response.live[index] = LiveItem(index, lane)
             kind = item.get("type")
-            if isinstance(kind, str) and kind in _TOOLS:
+            if isinstance(kind, str) and kind in FIELDS:
                 self._open(response, live, FIELDS[kind], ("", 0))
             frame["item"] = emptied(item)
             return True
@@ -119,9 +119,12 @@ class Live:
             return []
         waiting.awaits = self._ending(response, waiting.row, waiting.frame)
         rest: list[Text] = []
-        wholes: dict[int, str] = {}
+        waiting.fields = list(self._fields(response, waiting))
+        wholes = {id(live): str(item[live.source.field]) for item, live in waiting.fields}
         for text in waiting.texts:
             live = self._same(response, waiting, text)
+            if live is not None and isinstance(live.stream, JsonStream):
+                continue
             if live is not None:
                 waiting.live[id(text)] = live
                 wholes[id(live)] = text.text
@@ -136,14 +139,15 @@ class Live:
         """The text that a question was about."""
         return self._asked.pop(ticket, None)
 
-    def release(self, text: LiveText, findings: Sequence[Finding]) -> tuple[Piece | None, list[Detect]]:
+    def release(self, text: LiveText, findings: Findings) -> tuple[Piece | None, list[Detect]]:
         """Let go what may go of a text that was examined, and ask about what came since.
 
         Raises:
             Refused: the policy blocks something that was found.
 
         """
-        outcome = text.stream.answer(findings)
+        stream = text.stream
+        outcome = stream.answer(findings) if isinstance(stream, JsonStream) else stream.answer(findings[0])
         piece: Piece | None = None
         if outcome is not None:
             blocked = sorted({one.entity for one in outcome.applied if one.action == "block"})
@@ -183,7 +187,8 @@ class Live:
                 place = _named(text)
                 response.found += (Found(applied, place) for applied in text.found)
                 if keeps:
-                    response.content[place] = [text.stream.masked]
+                    masked = text.stream.masked
+                    response.content[place] = masked if isinstance(masked, list) else [masked]
         response.live.clear()
 
     def _ending(self, response: Response, row: Event, frame: Frame) -> list[LiveText]:
@@ -203,8 +208,12 @@ class Live:
         if len(item.texts) >= _LARGEST:
             return
         restore = self._restoring.allowed(tool=not source.array)
-        escape = response.json_text and source.events == "response.output_text"
-        stream = MaskStream(self._setup.masker, self._bounds, response.known, restore=restore, escape=escape)
+        stream: MaskStream | JsonStream
+        if source.field == _JSON:
+            stream = JsonStream(self._setup.masker, response.known, restore=restore)
+        else:
+            escape = response.json_text and source.events == "response.output_text"
+            stream = MaskStream(self._setup.masker, self._bounds, response.known, restore=restore, escape=escape)
         item.texts[place] = LiveText(response, item, source, place, stream)
 
     def _text(self, response: Response, frame: Frame) -> LiveText | None:
@@ -226,7 +235,8 @@ class Live:
             return []
         ticket = self._lanes.ticket()
         self._asked[ticket] = text
-        return [Detect(ticket, (question,), patient=not text.ending)]
+        texts = (question,) if isinstance(question, str) else question
+        return [Detect(ticket, texts, patient=not text.ending)]
 
     def _end(self, text: LiveText, whole: str | None) -> list[Detect]:
         """No piece is to come. What the whole has more than the pieces is the last one."""
@@ -237,6 +247,20 @@ class Live:
         if whole is not None and len(whole) > len(raw) and whole.startswith(raw):
             text.stream.feed(whole[len(raw) :])
         return self._ask(text)
+
+    def _fields(self, response: Response, waiting: Outgoing) -> Iterator[tuple[Frame, LiveText]]:
+        """The whole items of an event of which a field has gone out, with that field."""
+        if waiting.row.cls is Class.ITEM_DONE:
+            items: list[tuple[Json, Json]] = [(waiting.frame.get("output_index"), waiting.frame.get("item"))]
+        else:
+            whole = waiting.frame.get("response") if waiting.row.cls is Class.TERMINAL else None
+            output = whole.get("output") if isinstance(whole, dict) else None
+            items = list(enumerate(output)) if isinstance(output, list) else []
+        for index, item in items:
+            live = self._item(response, index)
+            text = live.texts.get(("", 0)) if live is not None else None
+            if text is not None and isinstance(item, dict) and isinstance(item.get(text.source.field), str):
+                yield item, text
 
     def _same(self, response: Response, waiting: Outgoing, text: Text) -> LiveText | None:
         """The live text that a text of a whole item or response repeats."""
@@ -254,8 +278,10 @@ class Live:
         match steps:
             case [str(array), int(part), str(name)]:
                 live = item.texts.get((array, part))
-            case [str(name)]:
+            case [str(name), *below]:
                 live = item.texts.get(("", 0))
+                if below and live is not None and not isinstance(live.stream, JsonStream):
+                    return None
             case _:
                 return None
         return live if live is not None and live.source.field == name else None

@@ -160,7 +160,7 @@ class Outbound:
             return []
         text.response.detection += seconds
         try:
-            piece, asks = self._live.release(text, findings[0])
+            piece, asks = self._live.release(text, findings)
         except GatewayError as exc:
             return self._break_off(text.item.lane, text.response, exc, now)
         return [*self._place(text, piece, now), *asks]

@@ -136,6 +136,8 @@ class Replay:
                     blob.node[blob.key] = ""  # type: ignore[index]  # a key of the node it was found in
         new.update((at, text.stream.shown) for at, text in waiting.live.items())
         waiting.walk.rewrite(lambda text: new.get(id(text), text.text))
+        for item, text in waiting.fields:
+            item[text.source.field] = text.stream.shown
         waiting.walk.drop_repeats()
         waiting.frame.pop("obfuscation", None)
 
@@ -153,9 +155,9 @@ class Replay:
         blocked: set[str] = set()
         for text, spans in zip(waiting.texts, waiting.findings or (), strict=True):
             if id(text) in waiting.live:
+                late = waiting.live[id(text)].late(text.text, spans)
                 if response is not None:
-                    applied = waiting.live[id(text)].stream.late(text.text, spans)
-                    response.found += (Found(one, _place(waiting, text)) for one in applied)
+                    response.found += (Found(applied, _place(waiting, text)) for applied in late)
                 continue
             back = restore and self._restoring.allows(text)
             escape = is_json(text, json_text=json_text)

@@ -15,6 +15,7 @@ from typing import Final, Literal, TypeAlias
 from gateway.audit.record import Found, Identifier, Row, Usage, Who
 from gateway.errors import GatewayError
 from gateway.session.answers import Answers, Kept
+from gateway.session.live_json import JsonStream
 from gateway.wire.events import Event
 from gateway.wire.frame import Json
 from gateway.wire.synth import Place, Source
@@ -159,12 +160,16 @@ class LiveText:
     item: LiveItem
     source: Source
     place: Place
-    stream: MaskStream
+    stream: MaskStream | JsonStream
     ending: bool = False
     """No piece is to come."""
     ended: bool = False
     """All of it was decided."""
     found: list[Applied] = field(default_factory=list)
+
+    def late(self, text: str, findings: Sequence[Finding]) -> tuple[Applied, ...]:
+        """What a look at the whole text shows that had gone out by then. Values of JSON are looked at whole anyway."""
+        return self.stream.late(text, findings) if isinstance(self.stream, MaskStream) else ()
 
 
 @dataclass(slots=True, eq=False)
@@ -237,6 +242,8 @@ class Outgoing:
     failure: GatewayError | None = None
     live: dict[int, LiveText] = field(default_factory=dict)
     """Texts of it that have gone out already, by the `id` of their place in it."""
+    fields: list[tuple[Frame, LiveText]] = field(default_factory=list)
+    """Items of it, each with the field that has gone out already."""
     awaits: list[LiveText] = field(default_factory=list)
     """Texts that end before it."""
     ahead: list[Piece] = field(default_factory=list)

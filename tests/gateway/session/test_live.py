@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from random import Random
 from typing import Any
@@ -18,7 +19,8 @@ from tests.properties.streams import KINDS, Source, chunks, cut, item_of, one, r
 
 GRACE = "grace.hopper@example.com"
 LIVING = ["text", "refusal", "reasoning", "summary", "custom", "code"]
-WHOLE = [kind for kind in KINDS if kind not in LIVING]
+ARGUMENTS = ["arguments", "mcp"]
+WHOLE = [kind for kind in KINDS if kind not in (*LIVING, *ARGUMENTS)]
 TEXT = f"Ask {GRACE} for the card {CARD} or the number {SSN} and then write to us again, please; thank you."
 REPLAYED = {LIVE.digest: REPLAY, LIVE_ALL.digest: REPLAY_ALL}
 
@@ -70,8 +72,11 @@ def test_what_streams_is_what_replay_delivers(kind: str, of: Policy, data: st.Da
     text = " ".join(listed).replace("TOKEN", token(wires[0], EMAIL))
     text = f'{{"to": "{text}"}}' if KINDS[kind].json else text
     offsets = data.draw(st.lists(st.integers(1, max(len(text) - 1, 1)), max_size=10))
-    live, replayed = (texts(wire, [one(kind, cut(text, *offsets))]) for wire in wires)
-    assert live == replayed
+    (live,), (replayed,) = (texts(wire, [one(kind, cut(text, *offsets))]) for wire in wires)
+    if KINDS[kind].json:  # replay writes it anew where anything in it changes
+        assert list(map(json.loads, live)) == list(map(json.loads, replayed))
+    else:
+        assert live == replayed
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -87,9 +92,8 @@ def test_texts_and_items_may_interleave(seed: int) -> None:
 
 @pytest.mark.parametrize("kind", WHOLE)
 def test_what_cannot_be_live_comes_whole_with_its_item(kind: str) -> None:
-    text = f'{{"to": "{GRACE}"}}' if KINDS[kind].json else TEXT
     wire = talk()
-    source = one(kind, chunks(text, 7))
+    source = one(kind, chunks(TEXT, 7))
     *events, end = sequence([source])[:-1]
     for event in events:
         wire.provider(event)
@@ -97,6 +101,37 @@ def test_what_cannot_be_live_comes_whole_with_its_item(kind: str) -> None:
     wire.provider(end)
     assert GRACE not in str(wire.sent_down)
     assert names(wire.sent_down)[-1] == "output_item.done"
+
+
+@pytest.mark.parametrize("kind", ARGUMENTS)
+@pytest.mark.parametrize("size", [1, 3, 7, 50])
+def test_arguments_go_out_in_whole_values_and_stay_json(kind: str, size: int) -> None:
+    value = {"to": GRACE, "n": 5, "card": 4111111111111111, "say": [f'"{EMAIL}"\n', True, None, SSN], GRACE: {}}
+    wire = talk()
+    text = json.dumps(value, indent=1).replace(EMAIL, token(wire, EMAIL))
+    ((arguments,),) = texts(wire, [one(kind, chunks(text, size))])
+    read = json.loads(arguments)
+    assert (read["n"], read["say"][0]) == (5, f'"{EMAIL}"\n')
+    assert read["to"] in read  # the key is masked like the value
+    assert read["to"].startswith("<EMAIL_ADDRESS_")
+    assert read["card"].startswith("<CREDIT_CARD_")
+    assert read["say"][1:3] == [True, None]
+    assert not any(told in str(wire.sent_down) for told in (GRACE, SSN, "4111"))
+    if size < 50:
+        assert len(pieces(wire)) > 3
+    for sent in pieces(wire):
+        assert sent.count('"') % 2 == 0 or "\\" in sent
+
+
+@pytest.mark.parametrize(
+    "text", ["hello GRACE", '{"a": GRACE}', '{"a": "GRACE', "[\"x\", 'GRACE']", '{"a": "\\ud800GRACE"}']
+)
+@pytest.mark.parametrize("size", [1, 7])
+def test_arguments_that_are_no_json_are_a_text(text: str, size: int) -> None:
+    wire = talk()
+    ((arguments,),) = texts(wire, [one("arguments", chunks(text.replace("GRACE", GRACE), size))])
+    assert "<EMAIL_ADDRESS_" in arguments
+    assert "grace" not in str(wire.sent_down)
 
 
 def test_an_item_is_announced_once_and_its_events_are_in_order() -> None:
