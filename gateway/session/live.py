@@ -15,16 +15,17 @@ from typing import Final
 
 from gateway.audit.record import Found
 from gateway.errors import NotExamined, Refused
-from gateway.session.effects import Detect
+from gateway.session.effects import Detect, ToClient
 from gateway.session.lanes import Lanes
 from gateway.session.live_json import JsonStream
+from gateway.session.replay import numbered
 from gateway.session.restoring import Restoring
 from gateway.session.states import Findings, Frame, Lane, LiveItem, LiveText, Outgoing, Piece, Response, Setup
 from gateway.wire.events import Class, Event
-from gateway.wire.frame import Json
+from gateway.wire.frame import Json, encode
 from gateway.wire.synth import FIELDS, PARTS, Place, Source, emptied, emptied_part
 from gateway.wire.texts import Path, Text
-from guardrails.horizon import Horizon
+from guardrails.horizon import Horizon, horizon
 from guardrails.live import MaskStream
 
 _LARGEST: Final = 10_000
@@ -49,13 +50,24 @@ class Live:
         self._bounds: Final = bounds
         self._asked: dict[int, LiveText] = {}
 
-    def takes(self, response: Response, row: Event, frame: Frame) -> list[Detect] | None:
-        """Take an event that only carries a text on, or ends one: what to ask now. None when it has to be sent itself.
+    def takes(self, lane: Lane, response: Response, row: Event, frame: Frame) -> Frame | list[Detect] | None:
+        """What to send of an event; or what to ask now, where it only carries a text on, or ends one.
+
+        None when it is not about anything live.
 
         Raises:
             NotExamined: a text is too long.
 
         """
+        asks = self._carries(response, row, frame)
+        if asks is not None:
+            return asks
+        if row.cls is Class.LIFECYCLE:
+            return self._passes(response, frame)
+        return frame if self._opens(lane, response, row, frame) else None
+
+    def _carries(self, response: Response, row: Event, frame: Frame) -> list[Detect] | None:
+        """What to ask after an event that carries a text on, or ends one; None for any other."""
         if row.cls is Class.DELTA:
             text = self._text(response, frame)
             piece = frame.get(row.text)
@@ -75,7 +87,7 @@ class Live:
             return self._end(text, whole if isinstance(whole, str) else None)
         return None
 
-    def opens(self, lane: Lane, response: Response, row: Event, frame: Frame) -> bool:
+    def _opens(self, lane: Lane, response: Response, row: Event, frame: Frame) -> bool:
         """Whether an event announces an item or part that goes live; it is emptied, and to be sent."""
         index = _number(frame.get("output_index"))
         if index is None:
@@ -101,7 +113,7 @@ class Live:
         frame["part"] = emptied_part(part)
         return True
 
-    def passes(self, response: Response, frame: Frame) -> Frame | None:
+    def _passes(self, response: Response, frame: Frame) -> Frame | None:
         """What to send of an event that only says how far an announced item is; None when it was not announced."""
         if self._item(response, frame.get("output_index")) is None:
             return None
@@ -158,8 +170,32 @@ class Live:
             piece = Piece(text, outcome.text) if outcome.text else None
         return piece, self._ask(text)
 
-    def frame(self, piece: Piece) -> Frame:
+    def place(self, text: LiveText, piece: Piece | None) -> ToClient | None:
+        """Put a piece where it belongs among the events that wait: before the first one that waits for its text.
+
+        Gives what is to be sent, where nothing waits.
+        """
+        out = text.item.lane.out
+        awaiting = [one for one in out if isinstance(one, Outgoing) and text in one.awaits]
+        if text.ended:
+            for one in awaiting:
+                one.awaits.remove(text)
+        if piece is None:
+            return None
+        if not out:
+            return self.send(piece)
+        if awaiting:
+            awaiting[0].ahead.append(piece)
+        else:
+            out.append(piece)
+        return None
+
+    def send(self, piece: Piece) -> ToClient:
         """The event that brings a piece of a text."""
+        piece.of.response.quiet = False
+        return ToClient(encode(numbered(piece.of.response, self._frame(piece))))
+
+    def _frame(self, piece: Piece) -> Frame:
         text = piece.of
         new: Frame = {"type": f"{text.source.events}.delta", **text.item.at, "delta": piece.text, "sequence_number": 0}
         if text.source.number:
@@ -285,6 +321,15 @@ class Live:
             case _:
                 return None
         return live if live is not None and live.source.field == name else None
+
+
+def live_texts(setup: Setup, lanes: Lanes, restoring: Restoring) -> Live | None:
+    """What goes out as it comes under a policy; nothing does where it wants to see its answers whole."""
+    output = setup.policy.output
+    if output.delivery != "live":
+        return None
+    bounds = horizon(setup.policy)
+    return None if bounds.sentences and output.unbounded == "replay" else Live(setup, lanes, restoring, bounds)
 
 
 def _number(value: Json) -> int | None:

@@ -12,18 +12,17 @@ from gateway.session.affinity import marks
 from gateway.session.effects import Detect, Effect, Record, Remember, ToClient
 from gateway.session.keeping import Keeping
 from gateway.session.lanes import Lanes
-from gateway.session.live import Live
+from gateway.session.live import Live, live_texts
 from gateway.session.moving import moves, strand, stranded
 from gateway.session.refusals import error_frame, mend
-from gateway.session.replay import Replay, numbered
+from gateway.session.replay import Replay
 from gateway.session.restoring import Restoring
 from gateway.session.rows import ended_row, refused_row, unfinished_row, with_cost
-from gateway.session.states import Findings, Frame, Lane, LiveText, Outgoing, Piece, Response, Setup
+from gateway.session.states import Findings, Frame, Lane, Outgoing, Response, Setup
 from gateway.session.timers import Timers
 from gateway.wire.events import Class, Event, event
 from gateway.wire.frame import DEFAULT_DEPTH, Json, encode, loads
 from gateway.wire.synth import response_events
-from guardrails.horizon import horizon
 from guardrails.vault import EMPTY
 
 _KEEPALIVE: Final = "keepalive"
@@ -46,20 +45,13 @@ class Outbound:
         self._observes = setup.policy.mode == "observe"
         self._masks = setup.policy.output.mask != "off" and not self._observes
         self._watches = setup.policy.output.mask != "off" and self._observes
-        self._live: Final = self._make_live() if self._masks and setup.policy.output.delivery == "live" else None
+        self._live: Final = live_texts(setup, lanes, self._restoring) if self._masks else None
         self._timers: Final = Timers(lanes)
         self._jobs: dict[int, Outgoing] = {}
         self._keeping: Final = Keeping(setup, lanes)
         self.broken = False
         self.model: str | None = None
         """What clients call the connection's model, where its provider calls it otherwise."""
-
-    def _make_live(self) -> Live | None:
-        """What goes out as it comes; nothing does where the policy wants to see it whole."""
-        bounds = horizon(self._setup.policy)
-        if bounds.sentences and self._setup.policy.output.unbounded == "replay":
-            return None
-        return Live(self._setup, self._lanes, self._restoring, bounds)
 
     def expect(self, lane: Lane, response: Response) -> list[Effect]:
         """A frame was sent that asks for a response."""
@@ -163,30 +155,8 @@ class Outbound:
             piece, asks = self._live.release(text, findings)
         except GatewayError as exc:
             return self._break_off(text.item.lane, text.response, exc, now)
-        return [*self._place(text, piece, now), *asks]
-
-    def _place(self, text: LiveText, piece: Piece | None, now: float) -> list[Effect]:
-        """Put a piece where it belongs among the events that wait: before the first one that waits for its text."""
-        lane = text.item.lane
-        awaiting = [one for one in lane.out if isinstance(one, Outgoing) and text in one.awaits]
-        if piece is not None:
-            if awaiting:
-                awaiting[0].ahead.append(piece)
-            elif lane.out:
-                lane.out.append(piece)
-            else:
-                return [self._send(piece)]
-        if text.ended:
-            for one in awaiting:
-                one.awaits.remove(text)
-        return self._drain(lane, now)
-
-    def _send(self, piece: Piece) -> ToClient:
-        if self._live is None:
-            raise AssertionError("a piece of a text that is not live")
-        response = piece.of.response
-        response.quiet = False
-        return ToClient(encode(numbered(response, self._live.frame(piece))))
+        sent = self._live.place(text, piece)
+        return [*([sent] if sent is not None else ()), *self._drain(text.item.lane, now), *asks]
 
     def _break_off(self, lane: Lane, response: Response, error: GatewayError, now: float) -> list[Effect]:
         """A text that is under way cannot go on: the response ends here, and what waits for the text need not."""
@@ -343,15 +313,12 @@ class Outbound:
             self._replay.complete(response, row, frame)
             return [] if self._replay.drops(response, row, frame) else frame
         try:
-            asks = live.takes(response, row, frame)
+            kept = live.takes(lane, response, row, frame)
         except GatewayError as exc:
             return self._break_off(lane, response, exc, now)
-        if asks is not None:
-            return list(asks)
-        if row.cls is Class.LIFECYCLE and (passed := live.passes(response, frame)) is not None:
-            return passed
-        opened = live.opens(lane, response, row, frame)
-        return [] if not opened and self._replay.drops(response, row, frame) else frame
+        if isinstance(kept, list):
+            return list(kept)
+        return [] if kept is None and self._replay.drops(response, row, frame) else kept or frame
 
     def _drain(self, lane: Lane, now: float) -> list[Effect]:
         """Send the events at the head of a lane that were examined."""
@@ -360,8 +327,8 @@ class Outbound:
             first = lane.out.popleft()
             if isinstance(first, Outgoing):
                 effects += self._deliver(lane, first, now)
-            elif not first.of.response.muted:
-                effects.append(self._send(first))
+            elif self._live is not None and not first.of.response.muted:
+                effects.append(self._live.send(first))
         return effects
 
     def _deliver(self, lane: Lane, waiting: Outgoing, now: float) -> list[Effect]:
@@ -375,7 +342,7 @@ class Outbound:
             elif waiting.failure is not None:
                 raise waiting.failure
             else:
-                sent += map(self._send, waiting.ahead)
+                sent += (self._live.send(piece) for piece in waiting.ahead if self._live is not None)
                 sent += (ToClient(new) for new in self._replay.frames(waiting))
                 if self._live is not None and response is not None and row.cls is Class.ITEM_ADDED:
                     self._live.announced(response, frame)
