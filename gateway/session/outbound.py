@@ -12,7 +12,7 @@ from gateway.session.affinity import marks
 from gateway.session.effects import Detect, Effect, Record, Remember, ToClient
 from gateway.session.keeping import Keeping
 from gateway.session.lanes import Lanes
-from gateway.session.live import Live, live_texts
+from gateway.session.live import live_texts
 from gateway.session.moving import moves, strand, stranded
 from gateway.session.refusals import error_frame, mend
 from gateway.session.replay import Replay
