@@ -108,6 +108,15 @@ class Input(FileModel):
     """Images, files, audio and links to them, which detection cannot read."""
 
 
+class RestoreTools(FileModel):
+    """Which tools get values, by name: `send_mail`, or a type such as `shell` for those without one."""
+
+    allow: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Only these, if there are any; `*` stands for any characters."""
+    deny: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """All but these; `*` stands for any characters."""
+
+
 class RestoreIn(FileModel):
     """Where tokens are turned back into values."""
 
@@ -115,6 +124,8 @@ class RestoreIn(FileModel):
     """In the model's text."""
     tool_arguments: Switch = True
     """In the arguments of tool calls, escaped as their JSON needs."""
+    tools: RestoreTools = RestoreTools()
+    """In the arguments of which tools, where `tool_arguments` is on."""
     urls: Switch = False
     """Inside URLs and links, which could carry a value to a stranger's server."""
 

@@ -24,7 +24,7 @@ from gateway.session.states import Findings, Frame, Lane, LiveItem, LiveText, Ou
 from gateway.wire.events import Class, Event
 from gateway.wire.frame import Json, encode
 from gateway.wire.synth import FIELDS, PARTS, Place, Source, emptied, emptied_part
-from gateway.wire.texts import Path, Text
+from gateway.wire.texts import Text
 from guardrails.horizon import Horizon, horizon
 from guardrails.live import MaskStream
 
@@ -243,7 +243,7 @@ class Live:
     def _open(self, response: Response, item: LiveItem, source: Source, place: Place) -> None:
         if len(item.texts) >= _LARGEST:
             return
-        restore = self._restoring.allowed(tool=not source.array)
+        restore = self._restoring.allowed(tool=not source.array, name=response.tools.get(item.index))
         stream: MaskStream | JsonStream
         if source.field == _JSON:
             stream = JsonStream(self._setup.masker, response.known, restore=restore)
@@ -302,7 +302,7 @@ class Live:
         """The live text that a text of a whole item or response repeats."""
         if text.is_key or not response.live:
             return None
-        steps = _steps(text.path)
+        steps = text.steps()
         index: Json = None
         if waiting.row.cls is Class.ITEM_DONE and steps[:1] == ["item"]:
             index, steps = waiting.frame.get("output_index"), steps[1:]
@@ -350,13 +350,3 @@ def _named(text: LiveText) -> str:
     array, number = text.place
     part = f".{array}[{number}]" if array else ""
     return f"response.output[{text.item.index}]{part}.{text.source.field}"
-
-
-def _steps(path: Path) -> list[str | int]:
-    return list(_backwards(path))[::-1]
-
-
-def _backwards(path: Path) -> Iterator[str | int]:
-    while path is not None:
-        path, step = path
-        yield step

@@ -86,8 +86,9 @@ class Outbound:
             return []
         data = mend(lane, row, frame, data, model=self.model, http=self._setup.http)
         response, effects = self._respond(lane, row, frame, now)
-        if found and response is not None:
-            response.found += found
+        if response is not None:
+            response.found += found or ()
+            self._restoring.learn(response, row, frame)
         if response is not None and response.muted:
             return effects + self._after(lane, response, row, frame, now)
         if self._masks or lane.out or (self._watches and row.cls is Class.TERMINAL):

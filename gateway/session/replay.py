@@ -151,6 +151,7 @@ class Replay:
         response = waiting.response
         known = waiting.lane.known(response)
         json_text = response is not None and response.json_text
+        tools = response.tools if response is not None else {}
         new: dict[int, str] = {}
         blocked: set[str] = set()
         for text, spans in zip(waiting.texts, waiting.findings or (), strict=True):
@@ -159,7 +160,7 @@ class Replay:
                 if response is not None:
                     response.found += (Found(applied, _place(waiting, text)) for applied in late)
                 continue
-            back = restore and self._restoring.allows(text)
+            back = restore and self._restoring.allows(text, waiting.frame, tools)
             escape = is_json(text, json_text=json_text)
             bare = text.kind in BARE
             outcome = self._setup.masker.output(text.text, spans, known, escape=escape, restore=back, bare=bare)

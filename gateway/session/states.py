@@ -213,6 +213,8 @@ class Response:
     repeats: dict[str, str] = field(default_factory=dict)
     """Texts that were restored, as they stand in an event with their key, and what they became: they come again."""
     items: dict[int, Json] = field(default_factory=dict)
+    tools: dict[int, str] = field(default_factory=dict)
+    """What each item calls, where the policy names tools."""
     live: dict[int, LiveItem] = field(default_factory=dict)
     heartbeat: Frame | None = None
     sequence: int = 0
