@@ -43,6 +43,7 @@ test: install
 
 bench: install
 	$(BIN)/python bench/run.py
+	$(BIN)/python bench/live.py
 	$(BIN)/python bench/sizes.py
 	$(BIN)/python bench/over_http.py
 	$(BIN)/python bench/detection.py

@@ -186,12 +186,12 @@ def process(*arguments: str, env: dict[str, str] | None = None) -> Iterator[subp
             started.terminate()
 
 
-def configuration(folder: Path, port: int, upstream: str) -> Path:
-    """A gateway.yaml with the default policy and nothing unusual. JSON is YAML."""
+def configuration(folder: Path, port: int, upstream: str, policy: str = "default") -> Path:
+    """A gateway.yaml with one policy and nothing unusual. JSON is YAML."""
     deployment = {"name": "bench", "url": upstream, "model": "gpt-5.1", "auth": "none"}
     settings = {
         "listen": {"host": "127.0.0.1", "port": port},
-        "keys": [{"id": "bench", "secret_env": "BENCH_KEY", "models": ["gpt-5.1"], "policy": "default"}],
+        "keys": [{"id": "bench", "secret_env": "BENCH_KEY", "models": ["gpt-5.1"], "policy": policy}],
         "models": {"gpt-5.1": {"deployments": [deployment]}},
         "vault": {"store": "memory", "secret_env": "GATEWAY_VAULT_SECRET", "ttl": "1h"},
         "audit": {"path": str(folder / "audit.jsonl"), "secret_env": "GATEWAY_AUDIT_SECRET"},
@@ -202,15 +202,16 @@ def configuration(folder: Path, port: int, upstream: str) -> Path:
 
 
 @contextlib.contextmanager
-def relay_and_gateway() -> Iterator[tuple[Target, Target]]:
-    """The provider, the relay and the gateway, each in a process of its own."""
+def relay_and_gateway(policy: str = "default", provider: int | None = None) -> Iterator[tuple[Target, Target]]:
+    """The provider, the relay and the gateway, each in a process of its own; or the provider at a port of its own."""
     env = {name: secrets.token_hex(32) for name in ("BENCH_KEY", "GATEWAY_VAULT_SECRET", "GATEWAY_AUDIT_SECRET")}
-    ports = [free_port() for _ in range(3)]
+    ports = [provider or free_port(), free_port(), free_port()]
     upstream = f"ws://127.0.0.1:{ports[0]}/v1/responses"
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        config = configuration(folder, ports[2], upstream)
-        stack.enter_context(process(str(HERE / "upstream.py"), str(ports[0])))
+        config = configuration(folder, ports[2], upstream, policy)
+        if provider is None:
+            stack.enter_context(process(str(HERE / "upstream.py"), str(ports[0])))
         relay = stack.enter_context(process(str(HERE / "relay.py"), str(ports[1]), upstream))
         serving = process("-m", "gateway", "serve", "--config", str(config), env=env)
         gateway = stack.enter_context(serving)

@@ -11,6 +11,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeAlias, cast
 
@@ -68,6 +69,8 @@ class Runner:
         self._held = 0
         self._examining = 0
         self._due: Final[deque[int]] = deque()
+        self._patient: Final[deque[Detect]] = deque()
+        self._passed = 0
         self._timers: Final[dict[int, asyncio.TimerHandle]] = {}
         self._provider: Provider | None = None
         self._open: Final[set[Provider]] = set()
@@ -108,8 +111,17 @@ class Runner:
             now = self._active = time.monotonic()
             await self._perform(event(now))
             self._make_room(size)
+            if self._patient:
+                await self._examine_patient()
             while self._due:
                 await self._perform(self._session.timer(self._due.popleft(), time.monotonic()))
+
+    async def _examine_patient(self) -> None:
+        """Ask what could wait, once nothing more is there already: then more is examined at a time."""
+        self._passed += 1
+        while self._patient and (self._inbox.empty() or self._passed >= _INBOX):
+            self._passed = 0
+            await self._perform([replace(self._patient.popleft(), patient=False)])
 
     def _make_room(self, size: int) -> None:
         """A message was dealt with. The readers go on while neither its bytes nor its examination pile up."""
@@ -216,6 +228,9 @@ class Runner:
         return []
 
     def _detect(self, effect: Detect) -> list[Effect]:
+        if effect.patient:
+            self._patient.append(effect)
+            return []
         started = time.monotonic()
         try:
             findings = self._around.detection.inline(effect.texts)

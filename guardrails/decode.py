@@ -25,7 +25,7 @@ from html import unescape
 from html.entities import html5
 
 from guardrails.errors import DetectionError
-from guardrails.normalise import OffsetMap, fold, suspects, windows
+from guardrails.normalise import OffsetMap, changing, fold, windows
 
 DEPTH = 3  # layers; what hides deeper was not put there by software
 SHORTEST = 15  # base64 characters before padding: an SSN with its dashes is eleven bytes
@@ -125,14 +125,12 @@ def _peel(text: str, decoders: Sequence[str]) -> Iterator[_Layer]:
 
 
 def _folds(text: str) -> Iterator[_Layer]:
-    """Fold the windows around suspicious characters; a window that does not change is not worth a second scan."""
-    for low, high, _ in windows(text, suspects(text)):
-        window = text[low:high]
-        folded = fold(window)
-        if folded.text != window:
-            offsets = OffsetMap()
-            offsets.keep(low, high)
-            yield _Layer(folded.text, low, high, folded.offsets.moved(low) if folded.offsets else offsets)
+    """Fold the windows around words that change by it; the rest is not worth a second scan."""
+    for low, high, _ in windows(text, changing(text)):
+        folded = fold(text[low:high])
+        offsets = OffsetMap()
+        offsets.keep(low, high)
+        yield _Layer(folded.text, low, high, folded.offsets.moved(low) if folded.offsets else offsets)
 
 
 # --- invisible text --------------------------------------------------------------------------------------------------
@@ -294,21 +292,19 @@ def _base64(text: str) -> Iterator[_Layer]:
     mask = text.encode("latin-1", "replace").translate(_MASK)
     done = 0
     for candidate in _CANDIDATE.finditer(mask):
-        start, end = candidate.span()
-        if start < done:
-            continue
-        run = text[start:end]
-        if "\n" in run or "\r" in run:
-            wrapped = _WRAPPED.search(text, start)
-            if wrapped is None:
-                return
-            run, start, end = wrapped[0], wrapped.start(), wrapped.end()
-        done = end
-        paths = len(run) <= _PATH_LENGTH
-        yield from (
-            layer if layer.end < end else _Layer(layer.text, layer.start, end + text[end : end + 2].count("="))
-            for layer in _run(run, start, paths=paths)
-        )
+        start, end = max(candidate.start(), done), candidate.end()
+        # A candidate may hold several runs: an empty line ends one. And a run may go on in the candidate after.
+        while start < end and (run := _WRAPPED.search(text, start)) is not None and run.start() < end:
+            start = done = run.end()
+            yield from _padded(text, *run.span())
+
+
+def _padded(text: str, start: int, end: int) -> Iterator[_Layer]:
+    if end - start < SHORTEST:
+        return
+    for layer in _run(text[start:end], start, paths=end - start <= _PATH_LENGTH):
+        padding = text[end : end + 2].count("=") if layer.end == end else 0
+        yield _Layer(layer.text, layer.start, layer.end + padding) if padding else layer
 
 
 def _run(run: str, start: int, *, paths: bool) -> Iterator[_Layer]:

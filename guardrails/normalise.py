@@ -108,6 +108,24 @@ def suspects(text: str) -> Iterator[tuple[int, int]]:
             yield found.span()
 
 
+def changing(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the words that `fold` changes, in order. It looks at no more than a word, so the rest stays as it is."""
+    if fold(text).text is text:
+        return
+    known: dict[str, bool] = {}
+    done = 0
+    for start, end in suspects(text):
+        if end <= done:
+            continue
+        begin = max(max(text.rfind(space, done, start) for space in _SPACES) + 1, done)
+        done = _word_end(text, end)
+        word = text[begin:done]
+        if word not in known:
+            known[word] = fold(word).text is not word
+        if known[word]:
+            yield begin, done
+
+
 def fold(text: str) -> Folded:
     """Return `text` with obfuscation undone, `.text is text` if there was none; scan both and map with `.span`."""
     if text.isascii():

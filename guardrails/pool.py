@@ -30,6 +30,7 @@ from typing import NamedTuple, TypeAlias
 from guardrails.detector import PolicyDetector, build
 from guardrails.errors import DetectionError, DetectionTimeout, GuardrailError
 from guardrails.findings import Finding
+from guardrails.horizon import horizon
 from policies.model import ModuleSpec, Policy
 
 INLINE_CHARACTERS = 2_000
@@ -345,6 +346,8 @@ class DetectionPool:
 
     def _build_inline(self) -> None:
         for policy in self._policies:
+            if policy.output.delivery == "live":
+                horizon(policy)  # remembered: the first time it may import Presidio
             if self._count == 0 or inline_safe(policy):
                 detector = build(policy)
                 detector.detect([WARM_UP_TEXT])

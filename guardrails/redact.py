@@ -6,6 +6,7 @@ One pass matters: a loop of replacements would look again at what a value brough
 from __future__ import annotations
 
 import hmac
+from bisect import bisect_right
 from collections.abc import Iterable, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -18,7 +19,7 @@ from guardrails.tokens import REMEMBERED, Tokens, grammar
 from guardrails.vault import Restorable
 from policies.model import EntityRule, Policy
 
-Action: TypeAlias = Literal["mask", "block", "allow"]
+Action: TypeAlias = Literal["mask", "block", "allow", "late"]
 
 _TOKEN: Final = "token"
 _FIRST: Final = 2.0
@@ -70,6 +71,8 @@ class Outcome:
     text: str
     masked: Masked
     applied: tuple[Applied, ...]
+    spans: tuple[tuple[int, int], ...] = ()
+    """Where in the text as it was something was found, whatever became of it."""
 
 
 class Masker:
@@ -119,7 +122,7 @@ class Masker:
         """The findings that this policy acts on in a client's text, without overlaps."""
         return self._resolved(text, findings, Direction.INPUT, ())
 
-    def output(
+    def output(  # noqa: PLR0913 - each says one thing about the place of the text
         self,
         text: str,
         findings: Iterable[Finding],
@@ -128,23 +131,26 @@ class Masker:
         escape: bool,
         restore: bool,
         bare: bool = False,
+        before: str = "",
     ) -> Outcome:
         """Mask a text on its way to the client, restoring the client's own values where `restore` allows it.
 
-        `escape` when the text is JSON source; `bare` when it is a name or an id, whose tokens have no brackets.
+        `escape` when the text is JSON source; `bare` when it is a name or an id, whose tokens have no brackets;
+        `before` is what of the text went ahead.
         """
         restore = restore and self._policy.output.mask != "all"
         spans = [(m.start(), m.end()) for m in self._grammar.pattern.finditer(text) if m[0] in known.values]
         pieces: list[str] = []
         kept: list[str] = []
         applied: list[Applied] = []
+        acting = self._resolved(text, findings, Direction.OUTPUT, spans)
         done = 0
-        for finding in self._resolved(text, findings, Direction.OUTPUT, spans):
+        for finding in acting:
             value, between = text[finding.start : finding.end], text[done : finding.start]
             if finding.module == _TOKEN:
                 shown = hidden = value
                 if restore:
-                    shown = self.restorer.one(value, text[: finding.start], known, escape=escape)
+                    shown = self.restorer.one(value, before + text[: finding.start], known, escape=escape)
             else:
                 hidden = shown = self._replacement(finding.entity, value, {}, bare=False)
                 rule = self._rule(finding.entity).output
@@ -159,7 +165,23 @@ class Masker:
         new = "".join((*pieces, rest))
         if bare and restore and not applied:
             new = self.restorer.bare(new, known)
-        return Outcome(new, Masked("".join((*kept, rest)), made_by=_MAKER), tuple(applied))
+        masked = Masked("".join((*kept, rest)), made_by=_MAKER)
+        return Outcome(new, masked, tuple(applied), tuple((finding.start, finding.end) for finding in acting))
+
+    def late(
+        self, text: str, findings: Iterable[Finding], known: Restorable, covered: Sequence[tuple[int, int]]
+    ) -> tuple[Applied, ...]:
+        """What should have been masked in an answer's text and was not, as only a look at the whole of it shows.
+
+        `covered` is where something was found while the text went by, in order.
+        """
+        acting = self._resolved(text, findings, Direction.OUTPUT, ())
+        open_ = [finding for finding in acting if _uncovered(text, finding, covered)]
+        return tuple(
+            self._applied(finding, value, "late")
+            for finding in open_
+            if not known.is_value(value := text[finding.start : finding.end])
+        )
 
     def _resolved(
         self, text: str, findings: Iterable[Finding], way: Direction, tokens: Sequence[tuple[int, int]]
@@ -203,6 +225,22 @@ class Masker:
     def _outcome(self, text: str, pieces: list[str], done: int, applied: list[Applied]) -> Outcome:
         new = "".join((*pieces, text[done:])) if pieces else text
         return Outcome(new, Masked(new, made_by=_MAKER), tuple(applied))
+
+
+def joined(pieces: Iterable[Masked]) -> Masked:
+    """The masked pieces of one text as one."""
+    return Masked("".join(piece.text for piece in pieces), made_by=_MAKER)
+
+
+def _uncovered(text: str, finding: Finding, covered: Sequence[tuple[int, int]]) -> bool:
+    """Whether a letter or digit of a finding lies in none of some spans."""
+    first = bisect_right(covered, finding.start, key=lambda span: span[1])
+    open_ = set(range(finding.start, finding.end))
+    for start, end in covered[first:]:
+        if start >= finding.end:
+            break
+        open_.difference_update(range(start, end))
+    return any(text[at].isalnum() for at in open_)
 
 
 def fingerprint(secret: bytes, entity: str, value: str) -> str:

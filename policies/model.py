@@ -46,12 +46,6 @@ def _check_words(text: str) -> str:
     return text
 
 
-def _check_live(value: object) -> object:
-    if value == "live":
-        raise ValueError("'live' is not available in this version: use 'replay' or 'suppress'")
-    return value
-
-
 def _check_positive(seconds: float) -> float:
     if seconds <= 0:
         raise ValueError("must be longer than 0")
@@ -114,6 +108,15 @@ class Input(FileModel):
     """Images, files, audio and links to them, which detection cannot read."""
 
 
+class RestoreTools(FileModel):
+    """Which tools get values, by name: `send_mail`, or a type such as `shell` for those without one."""
+
+    allow: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Only these, if there are any; `*` stands for any characters."""
+    deny: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """All but these; `*` stands for any characters."""
+
+
 class RestoreIn(FileModel):
     """Where tokens are turned back into values."""
 
@@ -121,6 +124,8 @@ class RestoreIn(FileModel):
     """In the model's text."""
     tool_arguments: Switch = True
     """In the arguments of tool calls, escaped as their JSON needs."""
+    tools: RestoreTools = RestoreTools()
+    """In the arguments of which tools, where `tool_arguments` is on."""
     urls: Switch = False
     """Inside URLs and links, which could carry a value to a stranger's server."""
 
@@ -130,8 +135,10 @@ class Output(FileModel):
 
     mask: Annotated[Literal["off", "new", "all"], BeforeValidator(_off_word)] = "off"
     """off: only restore; new: also mask what the client had not sent; all: mask everything, restore nothing."""
-    delivery: Annotated[Literal["suppress", "replay"], BeforeValidator(_check_live)] = "replay"
-    """How a masked response is sent: suppress or replay."""
+    delivery: Literal["suppress", "replay", "live"] = "replay"
+    """How a masked response is sent: suppress, replay or live."""
+    unbounded: Literal["sentences", "replay"] = "sentences"
+    """With live, what modules without a bound examine: each sentence as it comes, or whole items (replay)."""
     heartbeat: Duration = 5.0
     """How often a client that waits for a held-back response hears that it lives."""
     restore_in: RestoreIn = RestoreIn()

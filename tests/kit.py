@@ -66,6 +66,8 @@ def policy(rest: str = "", *, detect: str = "  fold: false\n  decode: []\n", mod
 RESTORE = policy()
 REPLAY = policy("output: {mask: new, delivery: replay}\n")
 REPLAY_ALL = policy("output: {mask: all, delivery: replay}\n")
+LIVE = policy("output: {mask: new, delivery: live}\n")
+LIVE_ALL = policy("output: {mask: all, delivery: live}\n")
 SUPPRESS = policy("output: {mask: new, delivery: suppress}\n")
 
 _detectors: dict[str, PolicyDetector] = {}

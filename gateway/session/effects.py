@@ -37,10 +37,14 @@ class ToClient(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Detect:
-    """Find what is in some texts; answer with `detected()` or `detection_failed()`."""
+    """Find what is in some texts; answer with `detected()` or `detection_failed()`.
+
+    `patient`: messages that are there already may be dealt with first, so that more is examined at a time.
+    """
 
     ticket: int
     texts: Sequence[str]
+    patient: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,6 +239,9 @@ class Inbound:
                     response.repeats.clear()
                     for streaming in response.streams.values():
                         streaming.stream.known = response.known
+                    for item in response.live.values():
+                        for text in item.texts.values():
+                            text.stream.known = response.known
 
     def _refuse_unread(self, error: GatewayError, lane: Lane | None) -> list[Effect]:
         row = refused_unread(self._setup.who, self._number, error)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from gateway.errors import Refused
-from gateway.session.states import Bounds, Frame, Lane
+from gateway.session.states import Bounds, Frame, Lane, Response
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,256}")
 
@@ -70,6 +70,29 @@ class Lanes:
                 if response is not None and response.id == response_id:
                     return lane
         return None
+
+    def begin(self, lane: Lane, body: Frame) -> Response:
+        """The next response of a lane: the one that waits first, or what the provider begins by itself."""
+        last = lane.last
+        before = body.get("previous_response_id")
+        if lane.waiting:
+            first = lane.waiting[0]
+            successor = last is not None and last.id is not None and before == last.id != first.continues
+            if not successor and not (last is not None and last.ended_steered and before is None):
+                first.unanswered = None
+                return lane.waiting.popleft()
+        known = last.known.with_values(lane.spare.values) if last is not None else lane.spare
+        return Response(
+            self.ticket(),
+            last.number if last is not None else 0,
+            known,
+            last.started if last is not None else 0.0,
+            last.id if last is not None else None,
+            json_text=last is not None and last.json_text,
+            rewritten=last is not None and last.rewritten,
+            model=last.model if last is not None else None,
+            deployment=last.deployment if last is not None else None,
+        )
 
     def check_queue(self, lane: Lane) -> None:
         """Make sure that one more frame may wait in a lane.

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final
 
 from gateway.audit.record import Decision, Found, Row
 from gateway.errors import FrameError, GatewayError, NotExamined, Overdue, Refused, UpstreamError
 from gateway.session.affinity import marks
-from gateway.session.effects import Detect, Effect, Record, Remember, StartTimer, StopTimer, ToClient
+from gateway.session.effects import Detect, Effect, Record, Remember, ToClient
 from gateway.session.keeping import Keeping
 from gateway.session.lanes import Lanes
+from gateway.session.live import live_texts
 from gateway.session.moving import moves, strand, stranded
-from gateway.session.refusals import error_frame, tell
+from gateway.session.refusals import error_frame, mend
 from gateway.session.replay import Replay
 from gateway.session.restoring import Restoring
 from gateway.session.rows import ended_row, refused_row, unfinished_row, with_cost
 from gateway.session.states import Findings, Frame, Lane, Outgoing, Response, Setup
+from gateway.session.timers import Timers
 from gateway.wire.events import Class, Event, event
 from gateway.wire.frame import DEFAULT_DEPTH, Json, encode, loads
 from gateway.wire.synth import response_events
-from gateway.wire.texts import Walk
 from guardrails.vault import EMPTY
 
 _KEEPALIVE: Final = "keepalive"
-_MODEL_HEADERS: Final = frozenset({"openai-model", "x-openai-model"})
+_ENDS: Final = frozenset({Class.TERMINAL, Class.ERROR})
 _STEERED: Final = "steered"
 MAX_DEPTH: Final = 2 * DEFAULT_DEPTH
 """Arrays and objects in each other: what a client may send, and as much again for what the provider puts around it."""
@@ -44,7 +45,8 @@ class Outbound:
         self._observes = setup.policy.mode == "observe"
         self._masks = setup.policy.output.mask != "off" and not self._observes
         self._watches = setup.policy.output.mask != "off" and self._observes
-        self._timers: dict[int, tuple[Literal["heartbeat", "response"], Lane, Response]] = {}
+        self._live: Final = live_texts(setup, lanes, self._restoring) if self._masks else None
+        self._timers: Final = Timers(lanes)
         self._jobs: dict[int, Outgoing] = {}
         self._keeping: Final = Keeping(setup, lanes)
         self.broken = False
@@ -57,9 +59,9 @@ class Outbound:
         return self._watch(lane, response)
 
     def _watch(self, lane: Lane, response: Response) -> list[Effect]:
-        effects = [self._timer("response", lane, response, self._setup.bounds.response)]
+        effects = [self._timers.start("response", lane, response, self._setup.bounds.response)]
         if self._masks:
-            effects.append(self._timer("heartbeat", lane, response, self._setup.policy.output.heartbeat))
+            effects.append(self._timers.start("heartbeat", lane, response, self._setup.policy.output.heartbeat))
         return effects
 
     def frame(self, data: str, now: float, *, found: Sequence[Found] = ()) -> list[Effect]:
@@ -82,10 +84,11 @@ class Outbound:
         if moving is not None and strand(moving, data):
             self.broken = True
             return []
-        data = self._mend(lane, row, frame, data)
+        data = mend(lane, row, frame, data, model=self.model, http=self._setup.http)
         response, effects = self._respond(lane, row, frame, now)
-        if found and response is not None:
-            response.found += found
+        if response is not None:
+            response.found += found or ()
+            self._restoring.learn(response, row, frame)
         if response is not None and response.muted:
             return effects + self._after(lane, response, row, frame, now)
         if self._masks or lane.out or (self._watches and row.cls is Class.TERMINAL):
@@ -95,7 +98,7 @@ class Outbound:
             return effects
         keeps = self._keeping.keep(response, row, data, examined=False)
         sent = [ToClient(new) for new in self._restoring.frames(response, row, frame, data)]
-        if row.cls is Class.TERMINAL or row.cls is Class.ERROR:
+        if row.cls in _ENDS:
             return effects + self._end(lane, response, row, frame, sent, now) + keeps
         return [*effects, *sent]
 
@@ -122,42 +125,46 @@ class Outbound:
             effects += self._refuse(lane, response, error, decision, now)
         return effects + self._after(lane, response, row, frame, now)
 
-    def _mend(self, lane: Lane, row: Event, frame: Frame, data: str) -> str:
-        """Bring an error into the form clients need, call the model by the name they use for it, and drop a name of it
-        that they would take for a warning.
-        """
-        mended = frame.get("type") == "error" and tell(frame, http=self._setup.http)
-        headers = frame.get("headers")
-        response = lane.active or (lane.waiting[0] if lane.waiting else lane.last)
-        if row.cls is Class.NOTICE and isinstance(headers, dict) and (response is None or response.rewritten):
-            for name in [name for name in headers if name.lower() in _MODEL_HEADERS]:
-                del headers[name]
-                mended = True
-        whole = frame.get("response") if self.model is not None else None
-        if isinstance(whole, dict) and whole.get("model") not in (None, self.model):
-            whole["model"] = self.model
-            mended = True
-        return encode(frame) if mended else data
-
     def detected(self, ticket: int, findings: Findings, seconds: float, now: float) -> list[Effect]:
-        """Detection answered for an event."""
+        """Detection answered for an event, or for a text that is under way."""
         self._keeping.detected(ticket, findings)
         waiting = self._jobs.pop(ticket, None)
         if waiting is None:
-            return []
+            return self._examined(ticket, findings, seconds, now)
         waiting.findings = waiting.question.answer(findings)
         if waiting.response is not None:
             waiting.response.detection += seconds
         return self._drain(waiting.lane, now)
 
     def detection_failed(self, ticket: int, error: GatewayError, now: float) -> list[Effect]:
-        """Detection failed for an event: its response is refused."""
+        """Detection failed for an event, or for a text that is under way: its response is refused."""
         self._keeping.detection_failed(ticket)
         waiting = self._jobs.pop(ticket, None)
         if waiting is None:
-            return []
+            text = self._live.answered(ticket) if self._live is not None else None
+            return [] if text is None else self._break_off(text.item.lane, text.response, error, now)
         waiting.failure = error
         return self._drain(waiting.lane, now)
+
+    def _examined(self, ticket: int, findings: Findings, seconds: float, now: float) -> list[Effect]:
+        """A text that is under way was examined: send what may go."""
+        text = self._live.answered(ticket) if self._live is not None else None
+        if text is None or self._live is None or text.response.muted:
+            return []
+        text.response.detection += seconds
+        try:
+            piece, asks = self._live.release(text, findings)
+        except GatewayError as exc:
+            return self._break_off(text.item.lane, text.response, exc, now)
+        sent = self._live.place(text, piece)
+        return [*([sent] if sent is not None else ()), *self._drain(text.item.lane, now), *asks]
+
+    def _break_off(self, lane: Lane, response: Response, error: GatewayError, now: float) -> list[Effect]:
+        """A text that is under way cannot go on: the response ends here, and what waits for the text need not."""
+        if response.muted:
+            return []
+        decision: Decision = "blocked" if isinstance(error, Refused) else "failed"
+        return self._refuse(lane, response, error, decision, now) + self._drain(lane, now)
 
     def provider_left(self, error: GatewayError, now: float) -> list[Effect]:
         """The provider is gone: everything under way has failed, but for what another deployment may answer."""
@@ -172,22 +179,22 @@ class Outbound:
                 effects += self.frame(waits.fault, now)
             elif waits.fault is not None:
                 lane.waiting.remove(response)
-                effects += self._stop_timers(response) + self._refuse(lane, response, waits.fault, "failed", now)
+                effects += self._timers.stop(response) + self._refuse(lane, response, waits.fault, "failed", now)
         return effects
 
     def timer(self, ticket: int, now: float) -> list[Effect]:
         """A heartbeat is due, or a response took too long."""
-        what, lane, response = self._timers.pop(ticket, (None, None, None))
-        if lane is None or response is None:
+        rang = self._timers.rang(ticket)
+        if rang is None:
             return []
-        response.timers.discard(ticket)
-        if what == "response":
+        purpose, lane, response = rang
+        if purpose == "response":
             if response.unanswered is not None and response.unanswered.fault is not None:
                 lane.waiting.remove(response)
             response.unanswered = None
             error = Overdue("The response took longer than this gateway allows.")
             return self._refuse(lane, response, error, "failed", now) + self._abandon()
-        effects = [self._timer("heartbeat", lane, response, self._setup.policy.output.heartbeat)]
+        effects = [self._timers.start("heartbeat", lane, response, self._setup.policy.output.heartbeat)]
         if response.quiet and not response.muted and response is lane.active:
             effects.insert(0, ToClient(self._replay.beat(response) or _keepalive(lane)))
         response.quiet = True
@@ -202,7 +209,7 @@ class Outbound:
 
     def forget(self, lane: Lane, response: Response, error: GatewayError, now: float) -> list[Effect]:
         """A response was not asked for after all: its frame could not be recorded, or not sent."""
-        stopped = self._stop_timers(response)
+        stopped = self._timers.stop(response)
         if not isinstance(error, UpstreamError):
             return stopped
         # The row of its frame says that it was let through, so what became of it belongs into one, too. It has a
@@ -222,7 +229,9 @@ class Outbound:
         rows: list[Row] = []
         for lane in self._lanes:
             unfinished = [one for one in (lane.active, *lane.waiting) if one is not None and not one.recorded]
-            rows += [unfinished_row(self._setup, lane, one, now) for one in unfinished]
+            for one in unfinished:
+                self._note(one)
+                rows.append(unfinished_row(self._setup, lane, one, now))
         return rows
 
     def _respond(self, lane: Lane, row: Event, frame: Frame, now: float) -> tuple[Response | None, list[Effect]]:
@@ -244,7 +253,7 @@ class Outbound:
             if lane.active is not None:  # the provider began the next one without ending this
                 effects += self._unended(lane, lane.active, now)
                 lane.last = lane.active
-            lane.active = self._begin(lane, body)
+            lane.active = self._lanes.begin(lane, body)
             if not lane.active.timers:
                 effects += self._watch(lane, lane.active)
         response = lane.active
@@ -255,67 +264,72 @@ class Outbound:
 
     def _unended(self, lane: Lane, response: Response, now: float) -> list[Effect]:
         """The provider says no more of a response. One whose end is being examined is recorded with that."""
-        stopped = self._stop_timers(response)
-        ends = (one.row.cls in (Class.TERMINAL, Class.ERROR) for one in lane.out if one.response is response)
+        stopped = self._timers.stop(response)
+        ends = (one.row.cls in _ENDS for one in lane.out if isinstance(one, Outgoing) and one.response is response)
         if response.recorded or any(ends):
             return stopped
         error = UpstreamError("The provider began another response without ending this one.")
         return [*stopped, Record(response.ticket, refused_row(self._setup, lane, response, error, "failed", now))]
 
-    def _begin(self, lane: Lane, body: Frame) -> Response:
-        """The next response of a lane: the one that waits first, or what the provider begins by itself."""
-        last = lane.last
-        before = body.get("previous_response_id")
-        if lane.waiting:
-            first = lane.waiting[0]
-            successor = last is not None and last.id is not None and before == last.id != first.continues
-            if not successor and not (last is not None and last.ended_steered and before is None):
-                first.unanswered = None
-                return lane.waiting.popleft()
-        known = last.known.with_values(lane.spare.values) if last is not None else lane.spare
-        return Response(
-            self._lanes.ticket(),
-            last.number if last is not None else 0,
-            known,
-            last.started if last is not None else 0.0,
-            last.id if last is not None else None,
-            json_text=last is not None and last.json_text,
-            rewritten=last is not None and last.rewritten,
-            model=last.model if last is not None else None,
-            deployment=last.deployment if last is not None else None,
-        )
-
     def _queue(
         self, lane: Lane, response: Response | None, row: Event, frame: Frame, data: str, now: float
     ) -> list[Effect]:
         """Have an event examined before it may go, in the order of its lane."""
-        if self._masks:
-            self._replay.complete(response, row, frame)
-            if self._replay.drops(response, row, frame):
-                return []
-        failure: GatewayError | None = None
-        try:
-            found, texts = self._replay.texts(frame) if self._masks or row.cls is Class.TERMINAL else (Walk(), ())
-        except FrameError:
-            found, texts = Walk(), ()
-            failure = NotExamined("The answer holds too many values to examine.")
-        asked = self._replay.question(frame, texts)
-        waiting = Outgoing(self._lanes.ticket(), lane, response, row, frame, data, texts, found, asked, failure=failure)
+        kept = self._kept(lane, response, row, frame, now) if self._masks else frame
+        if not isinstance(kept, dict):
+            return kept
+        waiting = Outgoing(self._lanes.ticket(), lane, response, row, kept, data)
+        effects: list[Effect] = list(self._read(waiting))
         if len(lane.out) >= _MAX_WAITING:
             waiting.failure = UpstreamError("The provider sends faster than its answers can be examined.")
         lane.out.append(waiting)
-        if not texts:
-            waiting.findings = ()
         if waiting.ready:
-            return self._drain(lane, now)
-        self._jobs[waiting.ticket] = waiting
-        return [Detect(waiting.ticket, asked.asked)]
+            return effects + self._drain(lane, now)
+        if waiting.findings is None:
+            self._jobs[waiting.ticket] = waiting
+            effects.append(Detect(waiting.ticket, waiting.question.asked))
+        return effects
+
+    def _read(self, waiting: Outgoing) -> list[Detect]:
+        """Find the texts of an event that are to be examined; and what to ask of texts that end with it."""
+        asks: list[Detect] = []
+        if self._masks or waiting.row.cls is Class.TERMINAL:
+            try:
+                waiting.walk, waiting.texts = self._replay.texts(waiting.frame)
+            except FrameError:
+                waiting.failure = NotExamined("The answer holds too many values to examine.")
+        if self._live is not None:
+            asks = self._live.ends(waiting)
+        waiting.question = self._replay.question(waiting.frame, waiting.texts)
+        if not waiting.texts:
+            waiting.findings = ()
+        return asks
+
+    def _kept(
+        self, lane: Lane, response: Response | None, row: Event, frame: Frame, now: float
+    ) -> Frame | list[Effect]:
+        """What to send of an event, once it was examined; or, where nothing of it is sent, what to do instead."""
+        live = self._live if response is not None else None
+        if live is None or response is None:
+            self._replay.complete(response, row, frame)
+            return [] if self._replay.drops(response, row, frame) else frame
+        try:
+            kept = live.takes(lane, response, row, frame)
+        except GatewayError as exc:
+            return self._break_off(lane, response, exc, now)
+        if isinstance(kept, list):
+            return list(kept)
+        return [] if kept is None and self._replay.drops(response, row, frame) else kept or frame
 
     def _drain(self, lane: Lane, now: float) -> list[Effect]:
         """Send the events at the head of a lane that were examined."""
         effects: list[Effect] = []
         while lane.out and lane.out[0].ready:
-            effects += self._deliver(lane, lane.out.popleft(), now)
+            first = lane.out.popleft()
+            if isinstance(first, Outgoing):
+                effects += self._deliver(lane, first, now)
+            elif self._live is not None and not first.of.response.muted:
+                effects.append(self._live.send(first))
         return effects
 
     def _deliver(self, lane: Lane, waiting: Outgoing, now: float) -> list[Effect]:
@@ -329,7 +343,10 @@ class Outbound:
             elif waiting.failure is not None:
                 raise waiting.failure
             else:
+                sent += (self._live.send(piece) for piece in waiting.ahead if self._live is not None)
                 sent += (ToClient(new) for new in self._replay.frames(waiting))
+                if self._live is not None and response is not None and row.cls is Class.ITEM_ADDED:
+                    self._live.announced(response, frame)
         except GatewayError as exc:
             if response is None:
                 return [ToClient(error_frame(exc, lane.name, http=self._setup.http), 0, exc)]
@@ -338,8 +355,10 @@ class Outbound:
         if response is None:
             return list(sent)
         response.quiet = response.quiet and not sent
+        if row.cls in _ENDS:
+            self._note(response)
         keeps = self._keeping.keep(response, row, waiting.data, examined=self._masks)
-        if row.cls is Class.TERMINAL or row.cls is Class.ERROR:
+        if row.cls in _ENDS:
             return self._end(lane, response, row, frame, sent, now) + keeps
         return list(sent)
 
@@ -363,21 +382,30 @@ class Outbound:
     ) -> list[Effect]:
         """Refuse a response: tell the client, record it, and let nothing more of it through."""
         response.muted = True
+        for waiting in lane.out:
+            if isinstance(waiting, Outgoing) and waiting.response is response:
+                waiting.awaits.clear()
+        self._note(response)
         row = refused_row(self._setup, lane, response, error, decision, now)
         return [
             Record(response.ticket, row),
             ToClient(error_frame(error, lane.name, http=self._setup.http), response.ticket, error),
         ]
 
+    def _note(self, response: Response) -> None:
+        """Before a response is recorded: bring what was found in its live texts to where the row takes it from."""
+        if self._live is not None:
+            self._live.note(response)
+
     def _after(self, lane: Lane, response: Response, row: Event, frame: Frame, now: float) -> list[Effect]:
         """An event of a response that was refused: nothing is sent, but its end frees the lane."""
-        if row.cls is Class.TERMINAL or row.cls is Class.ERROR:
+        if row.cls in _ENDS:
             return self._leave(lane, response, row, frame)
         return []
 
     def _leave(self, lane: Lane, response: Response, row: Event, frame: Frame) -> list[Effect]:
         """Take a response that is over out of its lane."""
-        stopped = self._stop_timers(response)
+        stopped = self._timers.stop(response)
         if response in lane.waiting:
             lane.waiting.remove(response)
             lane.spare = response.known
@@ -401,7 +429,7 @@ class Outbound:
             for response in [lane.active, *lane.waiting]:
                 if response is None or response.muted or strand(response, error):
                     continue
-                effects += self._stop_timers(response) + self._refuse(lane, response, error, "failed", now)
+                effects += self._timers.stop(response) + self._refuse(lane, response, error, "failed", now)
         return effects + self._clear()
 
     def _clear(self) -> list[Effect]:
@@ -410,27 +438,15 @@ class Outbound:
         for lane in self._lanes:
             for response in [lane.active, *lane.waiting]:
                 if response is not None and response.unanswered is None:
-                    effects += self._stop_timers(response)
+                    effects += self._timers.stop(response)
             for waiting in lane.out:
-                self._jobs.pop(waiting.ticket, None)
+                if isinstance(waiting, Outgoing):
+                    self._jobs.pop(waiting.ticket, None)
             lane.out.clear()
             lane.waiting = deque(one for one in lane.waiting if one.unanswered is not None)
             if lane.active is not None:
                 lane.last, lane.active = lane.active, None
         return effects
-
-    def _timer(self, what: Literal["heartbeat", "response"], lane: Lane, response: Response, seconds: float) -> Effect:
-        ticket = self._lanes.ticket()
-        self._timers[ticket] = (what, lane, response)
-        response.timers.add(ticket)
-        return StartTimer(ticket, seconds)
-
-    def _stop_timers(self, response: Response) -> list[Effect]:
-        stopped: list[Effect] = [StopTimer(ticket) for ticket in sorted(response.timers)]
-        for ticket in response.timers:
-            self._timers.pop(ticket, None)
-        response.timers.clear()
-        return stopped
 
 
 def _is(response: Response, identity: Json) -> bool:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.errors import GatewayError, NotExamined, Refused, UpstreamError
+from gateway.session.states import Lane
+from gateway.wire.events import Class, Event
 from gateway.wire.frame import Json, encode
 from guardrails.errors import DetectionTimeout, EventError, GuardrailError, VaultError
 from guardrails.vault import WrongTenant
@@ -20,6 +22,7 @@ _SERVER: Final = 500
 _GATEWAY: Final = 502
 _OUTAGES: Final = frozenset({401, 403, 404, 408, 429})
 _OUTAGE_CODES: Final = ("server_error", "rate_limit_exceeded", "insufficient_quota", "overloaded")
+_MODEL_HEADERS: Final = frozenset({"openai-model", "x-openai-model"})
 
 
 def tell(frame: dict[str, Json], *, http: bool = False) -> bool:
@@ -49,6 +52,26 @@ def is_outage(frame: dict[str, Json]) -> bool:
         return status in _OUTAGES or status >= _SERVER
     code = error.get("code") if isinstance(error, dict) else frame.get("code")
     return code in _OUTAGE_CODES
+
+
+def mend(
+    lane: Lane, row: Event, frame: dict[str, Json], data: str, *, model: str | None = None, http: bool = False
+) -> str:
+    """Bring an error into the form clients need, call the model by the name they use for it, and drop a name of it
+    that they would take for a warning.
+    """
+    mended = frame.get("type") == "error" and tell(frame, http=http)
+    headers = frame.get("headers")
+    response = lane.active or (lane.waiting[0] if lane.waiting else lane.last)
+    if row.cls is Class.NOTICE and isinstance(headers, dict) and (response is None or response.rewritten):
+        for name in [name for name in headers if name.lower() in _MODEL_HEADERS]:
+            del headers[name]
+            mended = True
+    whole = frame.get("response") if model is not None else None
+    if isinstance(whole, dict) and whole.get("model") not in (None, model):
+        whole["model"] = model
+        mended = True
+    return encode(frame) if mended else data
 
 
 def error_body(message: str, code: str) -> dict[str, Json]:

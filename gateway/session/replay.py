@@ -1,4 +1,4 @@
-"""Mask a provider's events before the client sees them: `delivery: replay` and `delivery: suppress`.
+"""Mask a provider's events before the client sees them: `delivery: replay`, `suppress`, and what is not live.
 
 The raw pieces of a text are dropped. When an item is complete it is masked once, and the client gets the sequence of
 events that would have brought the masked item; `suppress` leaves even that out and sends the final event only. An event
@@ -109,13 +109,13 @@ class Replay:
         elif waiting.row.cls is Class.TERMINAL and not self._suppress:
             events = chain(self._undelivered(response, frame), events)
         for one in events:
-            yield encode(_numbered(response, one))
+            yield encode(numbered(response, one))
         if waiting.row.cls is Class.RESPONSE:
             response.heartbeat = {**frame, "type": "response.in_progress"}
 
     def beat(self, response: Response) -> str | None:
         """A frame that says the response is still on its way; None before its first event."""
-        return None if response.heartbeat is None else encode(_numbered(response, response.heartbeat))
+        return None if response.heartbeat is None else encode(numbered(response, response.heartbeat))
 
     def hide(self, waiting: Outgoing) -> None:
         """Mask an event in place for who may see neither what it holds nor what its tokens stand for.
@@ -134,7 +134,10 @@ class Replay:
             for blob in waiting.walk.attachments:
                 if blob.key != "type":
                     blob.node[blob.key] = ""  # type: ignore[index]  # a key of the node it was found in
+        new.update((at, text.stream.shown) for at, text in waiting.live.items())
         waiting.walk.rewrite(lambda text: new.get(id(text), text.text))
+        for item, text in waiting.fields:
+            item[text.source.field] = text.stream.shown
         waiting.walk.drop_repeats()
         waiting.frame.pop("obfuscation", None)
 
@@ -148,10 +151,16 @@ class Replay:
         response = waiting.response
         known = waiting.lane.known(response)
         json_text = response is not None and response.json_text
+        tools = response.tools if response is not None else {}
         new: dict[int, str] = {}
         blocked: set[str] = set()
         for text, spans in zip(waiting.texts, waiting.findings or (), strict=True):
-            back = restore and self._restoring.allows(text)
+            if id(text) in waiting.live:
+                late = waiting.live[id(text)].late(text.text, spans)
+                if response is not None:
+                    response.found += (Found(applied, _place(waiting, text)) for applied in late)
+                continue
+            back = restore and self._restoring.allows(text, waiting.frame, tools)
             escape = is_json(text, json_text=json_text)
             bare = text.kind in BARE
             outcome = self._setup.masker.output(text.text, spans, known, escape=escape, restore=back, bare=bare)
@@ -170,10 +179,12 @@ class Replay:
         keeps = self._setup.policy.audit.content == "masked"
         if not (keeps or outcome.applied):
             return
-        place, index = text.place, waiting.frame.get("output_index")
-        if waiting.row.cls is Class.ITEM_DONE and isinstance(index, int) and 0 <= index < _MAX_INDEX:
-            place = f"response.output[{index}]{place.removeprefix('item')}"
-        elif (item := _OUTPUT.match(place)) is not None and int(item[1]) in response.delivered:
+        place = _place(waiting, text)
+        if (
+            waiting.row.cls is not Class.ITEM_DONE
+            and (item := _OUTPUT.match(place)) is not None
+            and int(item[1]) in response.delivered
+        ):
             return
         response.found += (Found(applied, place) for applied in outcome.applied)
         if keeps and place.startswith(_ANSWER) and text.kind is not Kind.SECRET:
@@ -189,9 +200,11 @@ class Replay:
         at: Frame = {"output_index": index}
         if "id" in item:
             at["item_id"] = item["id"]
-        announced, *rest = item_events(item, index)
-        meanwhile: Iterator[Frame] = ({"type": name, **at} for name in response.asides.pop(index, ()))
-        for event in (announced, *meanwhile, *rest):
+        live = response.live.get(index)
+        events = list(item_events(item, index, begun=None if live is None else live.texts))
+        meanwhile: list[Frame] = [{"type": name, **at} for name in response.asides.pop(index, ())]
+        after = 1 if live is None else 0
+        for event in (*events[:after], *meanwhile, *events[after:]):
             yield {**event, "sequence_number": 0, **lane}
 
     def _undelivered(self, response: Response, frame: Frame) -> Iterator[Frame]:
@@ -203,7 +216,15 @@ class Replay:
                 yield from self._item(response, frame, item, index)
 
 
-def _numbered(response: Response, event: Frame) -> Frame:
+def _place(waiting: Outgoing, text: Text) -> str:
+    """Where a text stands in the response."""
+    place, index = text.place, waiting.frame.get("output_index")
+    if waiting.row.cls is Class.ITEM_DONE and isinstance(index, int) and 0 <= index < _MAX_INDEX:
+        return f"response.output[{index}]{place.removeprefix('item')}"
+    return place
+
+
+def numbered(response: Response, event: Frame) -> Frame:
     """An event with the next number of its response: the provider's own have gaps and repetitions by now."""
     if "sequence_number" not in event:
         return event

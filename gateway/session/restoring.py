@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from types import MappingProxyType
 from typing import Final
 
 from gateway.errors import FrameError
@@ -23,6 +26,8 @@ _ENDS: Final = frozenset({Class.DONE, Class.PART, Class.ITEM_DONE})
 _TEXT: Final = "text"
 _TEXT_AS: Final = '"text":'
 _LOGPROBS: Final = ('"logprobs":[{', '"logprobs": [')
+_MAX_TOOLS: Final = 10_000
+"""Calls of one response whose tools are remembered; more get tokens."""
 _REPEATS: Final = 64
 """Texts of one response that are remembered: to look for each in each event must stay cheap."""
 _OUTPUT_TEXT_DELTA: Final = "response.output_text.delta"
@@ -31,15 +36,23 @@ _OUTPUT_TEXT_DELTA: Final = "response.output_text.delta"
 class Restoring:
     """Restores the events of one session."""
 
-    __slots__ = ("_escaped", "_plain", "_restorer", "_token", "_where")
+    __slots__ = ("_by_name", "_escaped", "_plain", "_restorer", "_token", "_where")
 
     def __init__(self, setup: Setup) -> None:
         self._restorer: Final[Restorer] = setup.masker.restorer
         self._where: Final = setup.policy.output.restore_in
-        self._plain: Final = self._where.text and self._where.tool_arguments
+        self._by_name: Final = bool(self._where.tools.allow or self._where.tools.deny)
+        self._plain: Final = self._where.text and self._where.tool_arguments and not self._by_name
         grammar = self._restorer.grammar
         self._token: Final = grammar.pattern
         self._escaped: Final = (f"\\u{ord(grammar.opening):04x}", f"\\u{ord(grammar.opening):04X}")
+
+    def learn(self, response: Response, row: Event, frame: Frame) -> None:
+        """Note the tool that an item calls: the pieces of its arguments do not name it."""
+        if self._by_name and (row.cls is Class.ITEM_ADDED or row.cls is Class.ITEM_DONE):
+            index, name = frame.get("output_index"), tool_of(frame.get("item"))
+            if isinstance(index, int) and name is not None and len(response.tools) < _MAX_TOOLS:
+                response.tools.setdefault(index, name)
 
     def frames(self, response: Response, row: Event, frame: Frame, data: str) -> list[str]:
         """The frames to send for one event of a response."""
@@ -58,7 +71,7 @@ class Restoring:
     def _once(self, response: Response, row: Event, frame: Frame, data: str) -> str:
         """An event restored for the first time; what its text became is kept for the events that repeat it."""
         text = frame.get(_TEXT) if row.cls is Class.DONE and self._plain and not response.json_text else None
-        new = self.whole(response.known, frame, data, json_text=response.json_text)
+        new = self.whole(response.known, frame, data, json_text=response.json_text, tools=response.tools)
         if isinstance(text, str) and new is not data and len(response.repeats) < _REPEATS:
             response.repeats[_TEXT_AS + encode(text)] = _TEXT_AS + encode(frame[_TEXT])
         return new
@@ -76,7 +89,15 @@ class Restoring:
             new = new.replace(old, restored)
         return None if self._token.search(new) else new
 
-    def whole(self, known: Restorable, frame: Frame, data: str, *, json_text: bool = False) -> str:
+    def whole(
+        self,
+        known: Restorable,
+        frame: Frame,
+        data: str,
+        *,
+        json_text: bool = False,
+        tools: Mapping[int, str] = MappingProxyType({}),
+    ) -> str:
         """An event that carries whole texts, restored; the very same text when it holds no token."""
         # JSON may write a bracket as an escape, and names carry tokens without any.
         anywhere = known.has_bare or self._may_be_escaped(data)
@@ -86,30 +107,39 @@ class Restoring:
             found = walk(frame, open_json=False, having=None if anywhere else self._restorer.grammar.opening)
         except FrameError:
             return data  # too many values to look at: its tokens stay tokens
-        changed = found.rewrite(lambda text: self.text(text, known, json_text=json_text))
+        allowed = [text for text in found.texts if self.allows(text, frame, tools)]
+        restored = {id(text): self._text(text, known, json_text=json_text) for text in allowed}
+        changed = found.rewrite(lambda text: restored.get(id(text), text.text))
         return encode(frame) if changed else data
 
     def _may_be_escaped(self, data: str) -> bool:
         return "\\u00" in data and any(mark in data for mark in self._escaped)
 
-    def text(self, text: Text, known: Restorable, *, json_text: bool) -> str:
+    def _text(self, text: Text, known: Restorable, *, json_text: bool) -> str:
         """One whole text of an event, restored as its place asks for."""
-        if not self.allows(text):
-            return text.text
         if text.kind in BARE:
             return self._restorer.bare(text.text, known)
         return self._restorer.whole(text.text, known, escape=is_json(text, json_text=json_text))
 
-    def allows(self, text: Text) -> bool:
-        """Whether the policy restores at the place of a text."""
-        return self.allowed(tool=text.under(_TOOL_KEYS))
+    def allows(self, text: Text, frame: Frame, tools: Mapping[int, str]) -> bool:
+        """Whether the policy restores at the place of a text of an event; `tools` are the calls of its response."""
+        tool = text.under(_TOOL_KEYS)
+        name = _called(text, frame, tools) if tool and self._by_name else None
+        return self.allowed(tool=tool, name=name)
 
-    def allowed(self, *, tool: bool) -> bool:
-        """Whether the policy restores in texts, or in the arguments of tools."""
-        return self._where.tool_arguments if tool else self._where.text
+    def allowed(self, *, tool: bool, name: str | None = None) -> bool:
+        """Whether the policy restores in texts, or in the arguments of tools, of the one with a name."""
+        if not tool:
+            return self._where.text
+        return self._where.tool_arguments and (not self._by_name or (name is not None and self._gets(name)))
+
+    def _gets(self, name: str) -> bool:
+        allow, deny = self._where.tools.allow, self._where.tools.deny
+        listed = not allow or any(fnmatchcase(name, entry) for entry in allow)
+        return listed and not any(fnmatchcase(name, entry) for entry in deny)
 
     def _delta(self, response: Response, row: Event, frame: Frame, piece: str, data: str) -> list[str]:
-        if not self.allowed(tool=row.tool):
+        if not self.allowed(tool=row.tool, name=_indexed(frame, response.tools) if self._by_name else None):
             return [data]
         # `added` and `delta` bring pieces of one text.
         text = str(frame["type"]).rpartition(".")[0]
@@ -123,7 +153,7 @@ class Restoring:
         at = position(frame)
         new: Frame = dict(pieces)
         for key, piece in pieces.items():
-            if isinstance(piece, str) and self.allowed(tool=row.tool):
+            if isinstance(piece, str) and self.allowed(tool=row.tool, name=_indexed(frame, response.tools)):
                 event: Frame = {**frame, row.text: {key: piece}}
                 new[key] = self._stream(response, row, event, key, (*at, key)).feed(piece)
         return encode({**frame, row.text: new})
@@ -156,6 +186,34 @@ class Restoring:
             for at in ended:
                 del response.streams[at]
         return rest
+
+
+def tool_of(item: Json) -> str | None:
+    """The tool that an item calls: its name, or its type where it has none."""
+    if not isinstance(item, dict):
+        return None
+    name, kind = item.get("name"), item.get("type")
+    if isinstance(name, str):
+        return name
+    return kind.removesuffix("_call") if isinstance(kind, str) else None
+
+
+def _called(text: Text, frame: Frame, tools: Mapping[int, str]) -> str | None:
+    """The tool whose arguments a text is in: its item's, or that of the item its event is about."""
+    steps = text.steps()
+    if steps[:1] == ["item"]:
+        return tool_of(frame.get("item"))
+    if steps[:2] == ["response", "output"]:
+        whole, place = frame.get("response"), steps[2] if len(steps) > 2 else None
+        output = whole.get("output") if isinstance(whole, dict) else None
+        known = isinstance(output, list) and isinstance(place, int) and place < len(output)
+        return tool_of(output[place]) if known and isinstance(output, list) and isinstance(place, int) else None
+    return _indexed(frame, tools)
+
+
+def _indexed(frame: Frame, tools: Mapping[int, str]) -> str | None:
+    index = frame.get("output_index")
+    return tools.get(index) if isinstance(index, int) else None
 
 
 def is_json(text: Text, *, json_text: bool) -> bool:

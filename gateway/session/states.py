@@ -15,12 +15,15 @@ from typing import Final, Literal, TypeAlias
 from gateway.audit.record import Found, Identifier, Row, Usage, Who
 from gateway.errors import GatewayError
 from gateway.session.answers import Answers, Kept
+from gateway.session.live_json import JsonStream
 from gateway.wire.events import Event
 from gateway.wire.frame import Json
+from gateway.wire.synth import Place, Source
 from gateway.wire.texts import Text, Walk
 from guardrails.findings import Finding
 from guardrails.joining import Question
-from guardrails.redact import Masked, Masker
+from guardrails.live import MaskStream
+from guardrails.redact import Applied, Masked, Masker
 from guardrails.stream import RestoreStream
 from guardrails.vault import EMPTY, Restorable
 from policies.model import Policy
@@ -150,6 +153,36 @@ class Streaming:
 
 
 @dataclass(slots=True, eq=False)
+class LiveText:
+    """One text of a response that goes out masked as it comes."""
+
+    response: Response
+    item: LiveItem
+    source: Source
+    place: Place
+    stream: MaskStream | JsonStream
+    ending: bool = False
+    """No piece is to come."""
+    ended: bool = False
+    """All of it was decided."""
+    found: list[Applied] = field(default_factory=list)
+
+    def late(self, text: str, findings: Sequence[Finding]) -> tuple[Applied, ...]:
+        """What a look at the whole text shows that had gone out by then. Values of JSON are looked at whole anyway."""
+        return self.stream.late(text, findings) if isinstance(self.stream, MaskStream) else ()
+
+
+@dataclass(slots=True, eq=False)
+class LiveItem:
+    """An item that was announced before it is complete, and its texts so far. `at` is how its events name it."""
+
+    index: int
+    lane: Lane
+    texts: dict[Place, LiveText] = field(default_factory=dict)
+    at: Frame = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
 class Response:
     """A response that was asked for: first waiting for the provider, then running."""
 
@@ -180,6 +213,9 @@ class Response:
     repeats: dict[str, str] = field(default_factory=dict)
     """Texts that were restored, as they stand in an event with their key, and what they became: they come again."""
     items: dict[int, Json] = field(default_factory=dict)
+    tools: dict[int, str] = field(default_factory=dict)
+    """What each item calls, where the policy names tools."""
+    live: dict[int, LiveItem] = field(default_factory=dict)
     heartbeat: Frame | None = None
     sequence: int = 0
     quiet: bool = True
@@ -201,16 +237,33 @@ class Outgoing:
     row: Event
     frame: Frame
     data: str
-    texts: Sequence[Text]
-    walk: Walk
-    question: Question
+    texts: Sequence[Text] = ()
+    walk: Walk = field(default_factory=Walk)
+    question: Question = field(default_factory=lambda: Question(()))
     findings: Findings | None = None
     failure: GatewayError | None = None
+    live: dict[int, LiveText] = field(default_factory=dict)
+    """Texts of it that have gone out already, by the `id` of their place in it."""
+    fields: list[tuple[Frame, LiveText]] = field(default_factory=list)
+    """Items of it, each with the field that has gone out already."""
+    awaits: list[LiveText] = field(default_factory=list)
+    """Texts that end before it."""
+    ahead: list[Piece] = field(default_factory=list)
+    """Pieces of those that were decided since."""
 
     @property
     def ready(self) -> bool:
         """Whether it may go, one way or the other."""
-        return self.findings is not None or self.failure is not None
+        return self.failure is not None or (self.findings is not None and not self.awaits)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A masked piece of a text that waits for the events before it."""
+
+    of: LiveText
+    text: str
+    ready: bool = True
 
 
 @dataclass(slots=True, eq=False)
@@ -225,7 +278,7 @@ class Lane:
     active: Response | None = None
     last: Response | None = None
     spare: Restorable = EMPTY
-    out: deque[Outgoing] = field(default_factory=deque)
+    out: deque[Outgoing | Piece] = field(default_factory=deque)
 
     @property
     def busy(self) -> bool:

@@ -64,15 +64,20 @@ class Text:
                 return True
         return False
 
-    @property
-    def place(self) -> str:
-        """Where it stands, in the protocol's own names only: `input[0].content[1].text`. Safe to log."""
+    def steps(self) -> list[str | int]:
+        """The keys and indexes that lead to it."""
         steps: list[str | int] = []
         path = self.path
         while path is not None:
             path, step = path
             steps.append(step)
         steps.reverse()
+        return steps
+
+    @property
+    def place(self) -> str:
+        """Where it stands, in the protocol's own names only: `input[0].content[1].text`. Safe to log."""
+        steps = self.steps()
         named = "".join(f"[{s}]" if isinstance(s, int) else f".{place_name(s)}" for s in steps[:_MAX_PLACE])
         end = ".…" if len(steps) > _MAX_PLACE else ""
         return named.lstrip(".") + end + ("{key}" if self.is_key else "")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -42,6 +43,19 @@ class EventModule(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """How far a module looks, for texts that are examined as they come (decision 0022).
+
+    A finding of it holds at most `words` white spaces, and depends on nothing but itself, `before` characters before it
+    and `after` characters after it. A module of your own says so with a class attribute `bound`.
+    """
+
+    words: int
+    before: int = 0
+    after: int = 0
+
+
 _Build: TypeAlias = Callable[[Mapping[str, object], str], Module]
 
 
@@ -57,6 +71,16 @@ def create(use: str, options: Mapping[str, object], language: str) -> Module:
     if not isinstance(module, Module):
         raise GuardrailError(f"module {use}: it has no method find(text)")
     return module
+
+
+def declared(use: str) -> Bound | None:
+    """What a module that is not built in says of its own reach; None when it says nothing, or is not here."""
+    try:
+        target = _located(use)
+    except GuardrailError:
+        return None
+    bound = getattr(target, "bound", None)
+    return bound if isinstance(bound, Bound) else None
 
 
 def _located(use: str) -> Callable[..., object]:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 BOOST = 0.35
 LEAST_BOOSTED = 0.4
 WORDS_BEFORE = 5
+LOOK_BACK = 1_024
+"""Characters before a finding beyond which no word is its context, so that a text can be examined as it comes
+(decision 0022). Presidio has no such limit; five words that count nearly always stand much nearer."""
 REMEMBERED = 50_000
 """Words kept between texts before all are forgotten: more than everyday use has, and about 30 MB."""
 NEEDED = ("LOWER", "NORM", "IS_STOP", "IS_PUNCT", "IS_SPACE")
@@ -55,22 +58,24 @@ class Words:
         """Whether a word of `context` (in lower case) is part of a word around the finding at `start`."""
         index = bisect_right(self._ends, start)
         # A finding that begins after the last token has no token, hence no context; Presidio raises here.
-        return index < len(self._ends) and _any_part(context, self._around(index, index))
+        return index < len(self._ends) and _any_part(context, self._around(index, index, start - LOOK_BACK))
 
     def near(self, start: int, end: int, context: Sequence[str]) -> bool:
         """Whether `support` can hold for any finding that begins in `start` to `end`."""
         first, last = bisect_right(self._ends, start), bisect_right(self._ends, end - 1)
-        return first < len(self._ends) and _any_part(context, self._around(first, last))
+        return first < len(self._ends) and _any_part(context, self._around(first, last, start - LOOK_BACK))
 
-    def _around(self, first: int, last: int) -> list[str]:
+    def _around(self, first: int, last: int, earliest: int) -> list[str]:
         """What counts up to the first token, five words and itself, up to the last, and the one word after.
+
+        Words that end before `earliest` do not count.
 
         Presidio asks for no word after the finding, but always takes the next one that counts, the finding's own
         token mostly.
         """
         upto_first, before_last = bisect_right(self._counting, first), bisect_left(self._counting, last)
         chosen = self._counting[max(upto_first - WORDS_BEFORE - 1, 0) : before_last + 1]
-        return [self._lemmas[index] for index in chosen]
+        return [self._lemmas[index] for index in chosen if self._ends[index] > earliest]
 
 
 def _any_part(context: Sequence[str], lemmas: Sequence[str]) -> bool:

@@ -20,14 +20,15 @@ from presidio_analyzer.predefined_recognizers import EmailRecognizer, IbanRecogn
 from presidio_analyzer.recognizer_registry import RecognizerRegistry
 
 from guardrails.errors import GuardrailError
-from guardrails.modules import emails, urls
+from guardrails.modules import Bound, emails, urls
 from guardrails.modules.contents import Contents
-from guardrails.modules.context import Words
+from guardrails.modules.context import LOOK_BACK, Words
 from guardrails.modules.gates import OPEN, Gate, either, gate
 from guardrails.modules.islands import Islands, Text
 from guardrails.modules.phone_scan import PhoneScan
 from guardrails.modules.presidio import Promising, Scan, Span, outermost
 from guardrails.modules.reach import reach
+from guardrails.modules.spacing import spaces
 
 PATTERN_SECONDS = 10.0
 """A single pattern that takes longer raises; the policy's budget normally ends the detection long before."""
@@ -36,6 +37,9 @@ WINDOW = 200_000
 OVERLAP = 2_000
 """Characters two windows share, so that whatever is shorter is seen whole in one of them."""
 
+
+WORDS_OF_A_PHONE = 4
+"""White spaces in a phone number where a word is among them, of an extension. A run of numbers is never cut."""
 
 Place = Callable[[Text], Islands]
 
@@ -95,6 +99,27 @@ def _shipped(entity: str, language: str) -> Iterator[EntityRecognizer]:
             if isinstance(recognizer, PatternRecognizer) and not isinstance(recognizer, IbanRecognizer):
                 recognizer.global_regex_flags = regex.DOTALL | regex.MULTILINE | regex.IGNORECASE
             yield recognizer
+
+
+def bound(entities: Sequence[str], language: str) -> Bound | None:
+    """How far the recognisers for the entities look; None where one may look at any amount of text.
+
+    Raises: GuardrailError for an unknown entity.
+    """
+    counts = [_spacing(recognizer) for recognizer in recognizers(entities, language)]
+    words = [count for count in counts if count is not None]
+    return Bound(max(words, default=0), before=LOOK_BACK) if len(words) == len(counts) else None
+
+
+def _spacing(recognizer: EntityRecognizer) -> int | None:
+    """At most so many white spaces are in what a recogniser reports; None: any number."""
+    if isinstance(recognizer, PhoneRecognizer):
+        return WORDS_OF_A_PHONE
+    if not isinstance(recognizer, PatternRecognizer):
+        return None
+    counts = [0 if pattern.regex == emails.PATTERN else spaces(pattern.regex) for pattern in _patterns(recognizer)]
+    known = [count for count in counts if count is not None]
+    return max(known, default=0) if len(known) == len(counts) else None
 
 
 _OF_MODELS = frozenset({"AGE", "DATE_TIME", "ID", "LOCATION", "NRP", "ORGANIZATION", "PERSON", "TITLE"})

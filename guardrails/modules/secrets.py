@@ -87,8 +87,8 @@ _KEYS = (
         "JWT", ("eyJ",), re.compile(_NOT_IN_TOKEN + r"eyJ[A-Za-z0-9_-]{16,}\.(?:[A-Za-z0-9_-]*\.){3}[A-Za-z0-9_-]{8,}")
     ),
 )
-_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
-_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _BODY = re.compile(r"(?:\s|\\[nr])*[A-Za-z0-9+/=]{40,}(?:[A-Za-z0-9+/=]|\s|\\[nr])*")
 _MATERIAL = re.compile(r"[A-Za-z0-9+/]{24}")
 
@@ -137,10 +137,10 @@ def _matches(key: _Key, text: str) -> Iterator[Finding]:
 
 def _private_keys(text: str) -> Iterator[tuple[int, int]]:
     done = 0
-    for begin in _BEGIN.finditer(text):
+    for begin in BEGIN.finditer(text):
         if begin.start() < done:
             continue
-        end = _END.search(text, begin.end(), begin.end() + PRIVATE_KEY_CHARACTERS)
+        end = END.search(text, begin.end(), begin.end() + PRIVATE_KEY_CHARACTERS)
         # A key cut off before its end is as good as whole to whoever knows RSA: cover what is there.
         body = _BODY.match(text, begin.end()) if end is None else None
         if end is not None and _MATERIAL.search(text, begin.end(), end.start()):

@@ -23,20 +23,20 @@ from gateway.standin import leaked
 ROOT = Path(__file__).parents[2]
 CLIENTS = Path(os.environ.get("E2E_CLIENTS", ROOT / ".cache" / "clients"))
 CHUNKS = (1, 3, 7, 50)
-POLICIES = ("default", "replay-new", "replay-all")
+POLICIES = ("default", "replay-new", "replay-all", "live-new", "live-all")
 START_SECONDS = 45
 
 EMAIL = "ada.lovelace@example.com"
 CARD = "4111 1111 1111 1111"
 SECRETS = (EMAIL, CARD)
 
-REPLAY = """\
+MASKS = """\
 version: 1
-name: replay-{mask}
+name: {delivery}-{mask}
 detect:
   modules:
     - {{use: presidio, entities: [EMAIL_ADDRESS, CREDIT_CARD, US_SSN], threshold: 0.4}}
-output: {{mask: {mask}, delivery: replay}}
+output: {{mask: {mask}, delivery: {delivery}}}
 """
 
 
@@ -196,8 +196,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, providers: dict[int, Provi
     """The gateway as its users run it: `serve --config gateway.yaml`."""
     folder = tmp_path_factory.mktemp("gateway")
     (folder / "policies").mkdir()
-    for mask in ("new", "all"):
-        (folder / "policies" / f"replay-{mask}.yaml").write_text(REPLAY.format(mask=mask))
+    for name in POLICIES[1:]:
+        delivery, mask = name.split("-")
+        (folder / "policies" / f"{name}.yaml").write_text(MASKS.format(delivery=delivery, mask=mask))
     keys = {policy: f"gw-{policy}-{secrets.token_hex(16)}" for policy in POLICIES}
     names = {policy: f"KEY_{policy.upper().replace('-', '_')}" for policy in POLICIES}
     (folder / "gateway.yaml").write_text(configuration(providers, names))

@@ -43,7 +43,7 @@ def converse(
 
 
 @pytest.mark.parametrize("mode", ["run", "streamed"])
-@pytest.mark.parametrize("policy", ["default", "replay-new"])
+@pytest.mark.parametrize("policy", ["default", "replay-new", "live-new"])
 @pytest.mark.parametrize(("way", "via"), [("ws", "ws"), ("ws", "http"), ("http", "ws"), ("http", "http")])
 def test_agents_get_their_values_back_and_tools_run_with_them(
     gateway: Any, agents_python: Path, policy: str, mode: str, way: str, via: str

@@ -84,7 +84,7 @@ def texts(items: list[dict[str, Any]], kind: str, key: str) -> list[str]:
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 7, 50])
-@pytest.mark.parametrize("policy", ["default", "replay-new"])
+@pytest.mark.parametrize("policy", ["default", "replay-new", "live-new"])
 def test_codex_reasons_runs_a_command_and_recalls_with_real_values(gateway: Any, codex: Codex, chunk: int) -> None:
     """Reasoning, preamble, executed command, answer and a resumed turn are exact; the provider saw no value."""
     prompt = f"TOOL REASON {PROMPT}"
@@ -100,7 +100,7 @@ def test_codex_reasons_runs_a_command_and_recalls_with_real_values(gateway: Any,
     gateway.check_provider(chunk)
 
 
-@pytest.mark.parametrize("policy", ["default", "replay-new"])
+@pytest.mark.parametrize("policy", ["default", "replay-new", "live-new"])
 @pytest.mark.parametrize(("sockets", "via"), [(False, "ws"), (True, "http"), (False, "http")])
 def test_codex_does_the_same_over_http(
     gateway: Any, codex_program: Path, tmp_path: Path, policy: str, sockets: bool, via: str
@@ -117,7 +117,7 @@ def test_codex_does_the_same_over_http(
     gateway.check_provider(3, via=via)
 
 
-@pytest.mark.parametrize("policy", ["default", "replay-new"])
+@pytest.mark.parametrize("policy", ["default", "replay-new", "live-new"])
 @pytest.mark.parametrize("via", ["ws", "http"])
 def test_codex_that_loses_its_websocket_goes_on_over_http_with_the_same_tokens(
     gateway: Any, codex_program: Path, tmp_path: Path, policy: str, via: str
@@ -140,7 +140,7 @@ def test_codex_that_loses_its_websocket_goes_on_over_http_with_the_same_tokens(
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 50])
-@pytest.mark.parametrize("policy", ["replay-all"])
+@pytest.mark.parametrize("policy", ["replay-all", "live-all"])
 def test_codex_works_on_when_everything_is_masked(gateway: Any, codex: Codex, chunk: int) -> None:
     """Under output.mask all Codex still runs the command and answers, with no value in any of it."""
     last, items = codex.execute(f"TOOL REASON {PROMPT}")

@@ -189,7 +189,7 @@ SCENES: dict[str, tuple[Callable[[], Conversation], str]] = {
 
 @pytest.mark.parametrize("scene", SCENES)
 @pytest.mark.parametrize("chunk", [1, 3, 7, 50])
-@pytest.mark.parametrize("policy", ["default", "replay-new"])
+@pytest.mark.parametrize("policy", ["default", "replay-new", "live-new"])
 @pytest.mark.parametrize("client", TALKS)
 def test_the_client_gets_its_own_values_back(gateway: Any, client: str, policy: str, chunk: int, scene: str) -> None:
     """The answer is exact in deltas, done and response; the provider saw no value, and only over WebSocket."""
@@ -216,7 +216,7 @@ def test_with_everything_masked_the_client_gets_no_value(gateway: Any, client: s
 
 @pytest.mark.parametrize("scene", SCENES)
 @pytest.mark.parametrize("chunk", [1, 7])
-@pytest.mark.parametrize("policy", ["default", "replay-new"])
+@pytest.mark.parametrize("policy", ["default", "replay-new", "live-new"])
 @pytest.mark.parametrize(("client", "via"), [("sse", "ws"), ("sse", "http"), ("helper", "http"), ("async", "http")])
 def test_all_transports_give_it_its_own_values_back(
     gateway: Any, client: str, via: str, policy: str, chunk: int, scene: str
@@ -230,7 +230,7 @@ def test_all_transports_give_it_its_own_values_back(
 
 
 @pytest.mark.parametrize("via", ["ws", "http"])
-@pytest.mark.parametrize("policy", ["default", "replay-new"])
+@pytest.mark.parametrize("policy", ["default", "replay-new", "live-new"])
 def test_an_answer_that_is_not_streamed_is_the_same(gateway: Any, policy: str, via: str) -> None:
     """One body in, one body out."""
     with OpenAI(base_url=gateway.url, api_key=gateway.keys[policy], max_retries=0) as client:
@@ -243,7 +243,7 @@ def test_an_answer_that_is_not_streamed_is_the_same(gateway: Any, policy: str, v
 
 
 @pytest.mark.parametrize("chunk", [1, 7])
-@pytest.mark.parametrize("policy", ["replay-new", "replay-all"])
+@pytest.mark.parametrize("policy", ["replay-new", "replay-all", "live-new", "live-all"])
 def test_what_the_model_invents_is_masked(gateway: Any, policy: str, chunk: int) -> None:
     """With output masking on, values that the client never sent reach it in no event."""
 

@@ -351,3 +351,9 @@ def test_decoding_takes_linear_time(unit: str) -> None:
 
     short = min(seconds(2_500) for _ in range(3))
     assert min(seconds(20_000) for _ in range(2)) < 8 * 4 * short + 0.005
+
+
+@pytest.mark.parametrize("between", ["\n\n", "\r\r", "\n \n", "\r\n\r\n", "\n\nsome/word\n\n"])
+def test_what_stands_before_an_empty_line_does_not_hide_the_run_after_it(between: str) -> None:
+    encoded = base64.b64encode(b"mail grace.hopper@example.com now").decode()
+    assert "mail grace.hopper@example.com now" in [view.text for view in views(f"hello{between}{encoded}", ["base64"])]

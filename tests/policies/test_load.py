@@ -304,10 +304,10 @@ def test_a_mistake_in_detection_is_told_at_its_key(rest: str, problem: str) -> N
     assert told.startswith(f"p.yaml:5: detect.{problem}")
 
 
-def test_live_delivery_is_refused_with_what_to_use_instead() -> None:
-    assert problems_of(MINIMAL + "output: {delivery: live}") == [
-        "p.yaml:3: output.delivery: 'live' is not available in this version: use 'replay' or 'suppress'"
-    ]
+@pytest.mark.parametrize("unbounded", ["sentences", "replay"])
+def test_live_delivery_says_what_becomes_of_modules_without_bounds(unbounded: str) -> None:
+    output = load_text(MINIMAL + f"output: {{delivery: live, unbounded: {unbounded}}}").output
+    assert (output.delivery, output.unbounded) == ("live", unbounded)
 
 
 @pytest.mark.parametrize("word", ["off", "'off'", "false", "False"])

@@ -9,7 +9,7 @@ import openai.types.responses as responses
 
 from gateway.wire.frame import Json
 from policies.model import Policy
-from tests.kit import REPLAY, REPLAY_ALL, SUPPRESS, Wire, policy
+from tests.kit import LIVE, LIVE_ALL, REPLAY, REPLAY_ALL, SUPPRESS, Wire, policy
 from tests.properties.planting import EMAIL, Place, everywhere, leaked, plantings
 from tests.properties.sdk import LANE, OUTPUT_ITEMS, SERVER_EVENTS, TOOLS, Record, examples, type_of
 
@@ -17,7 +17,15 @@ Frame = dict[str, Any]
 
 SUPPRESS_ALL: Final = policy("output: {mask: all, delivery: suppress}\n")
 OPEN: Final = policy("output: {mask: new, delivery: replay}\ninput: {attachments: allow}\n")
-POLICIES: Final = {"new": REPLAY, "all": REPLAY_ALL, "suppress": SUPPRESS, "suppress all": SUPPRESS_ALL, "open": OPEN}
+POLICIES: Final = {
+    "new": REPLAY,
+    "all": REPLAY_ALL,
+    "suppress": SUPPRESS,
+    "suppress all": SUPPRESS_ALL,
+    "open": OPEN,
+    "live": LIVE,
+    "live all": LIVE_ALL,
+}
 MODELS: Final = {type_of(model): model for model in reversed(SERVER_EVENTS)}
 
 

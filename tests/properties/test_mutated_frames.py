@@ -21,7 +21,7 @@ from gateway.wire.frame import Json, encode, loads
 from guardrails.findings import Finding
 from guardrails.vault import Restorable
 from policies.model import Policy
-from tests.kit import REPLAY, REPLAY_ALL, RESTORE, SUPPRESS, Wire, policy
+from tests.kit import LIVE, REPLAY, REPLAY_ALL, RESTORE, SUPPRESS, Wire, policy
 from tests.properties.mutations import DOWN, UP, Frame, mutated
 from tests.properties.planting import EMAIL
 
@@ -159,7 +159,7 @@ def test_no_broken_frame_of_a_client_leaks_or_raises(seed: int) -> None:
     check_client(seed, EACH_WAY // BATCHES)
 
 
-DOWNWARD: Final = (REPLAY, SUPPRESS, REPLAY_ALL, RESTORE, OBSERVE)
+DOWNWARD: Final = (REPLAY, LIVE, SUPPRESS, REPLAY_ALL, RESTORE, OBSERVE)
 
 
 @pytest.mark.parametrize("seed", range(BATCHES))

@@ -268,7 +268,7 @@ def test_a_delta_in_a_wrong_class_is_reported(monkeypatch: pytest.MonkeyPatch, n
 
 def test_an_item_that_is_not_replayed_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mutant: replay without one of its rows."""
-    monkeypatch.delitem(synth._FIELDS, "mcp_call")
+    monkeypatch.delitem(synth.FIELDS, "mcp_call")
     assert synth_gaps() == {"response.mcp_call_arguments.delta", "response.mcp_call_arguments.done"}
 
 

@@ -1,0 +1,174 @@
+"""Mask a text that arrives in pieces: `delivery: live`.
+
+For every way a text can be cut, the pieces that come out joined are what masking the whole text gives, as long as the
+policy's modules have bounds; cuts.py has the rule, decision 0022 the proof. Without bounds a text is decided a sentence
+at a time, and what came out is final all the same.
+
+Pure: whoever owns a stream has `question()` examined and gives `answer()` the findings, one question at a time. What
+arrives meanwhile is examined with the next. Cost is linear: a question is what is held and a bounded piece before it,
+and one that let nothing go is asked again only when an eighth more is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from guardrails.cuts import GAP, beginning, cut
+from guardrails.findings import Finding
+from guardrails.horizon import Horizon
+from guardrails.links import LOOK_BACK
+from guardrails.redact import Applied, Masked, Masker, Outcome, joined
+from guardrails.vault import Restorable
+
+_REMEMBERED: Final = 2 * LOOK_BACK
+"""Characters of what went by that are kept: links are looked for in half of it, so that it is cut rarely."""
+_AGAIN: Final = 8
+_STEP: Final = 16
+"""Characters that must be able to go before it is asked: a few words are examined at a time. The first go at once."""
+
+
+class MaskStream:
+    """One text: `feed()` each piece, have `question()` examined, give the findings to `answer()`."""
+
+    __slots__ = (
+        "_again",
+        "_asked",
+        "_behind",
+        "_bounds",
+        "_covered",
+        "_escape",
+        "_fresh",
+        "_held",
+        "_masked",
+        "_masker",
+        "_pieces",
+        "_raw",
+        "_restore",
+        "_shown",
+        "_taken",
+        "known",
+    )
+
+    def __init__(
+        self, masker: Masker, bounds: Horizon, known: Restorable, *, restore: bool, escape: bool = False
+    ) -> None:
+        """`restore`: whether the policy restores here; `escape`: whether the text is JSON source."""
+        self._masker: Final = masker
+        self._bounds: Final = bounds
+        self._restore: Final = restore
+        self._escape: Final = escape
+        self.known = known
+        self._raw: list[str] = []
+        self._pieces: list[str] = []
+        self._held = ""
+        self._behind = ""
+        self._asked: tuple[str, int, bool] | None = None
+        self._fresh = False
+        self._again = 0
+        self._taken = 0
+        self._shown: list[str] = []
+        self._masked: list[Masked] = []
+        self._covered: list[tuple[int, int]] = []
+
+    @property
+    def raw(self) -> str:
+        """What has arrived so far. Never to be sent."""
+        self._raw = ["".join(self._raw)]
+        return self._raw[0]
+
+    @property
+    def shown(self) -> str:
+        """What has gone out so far."""
+        self._shown = ["".join(self._shown)]
+        return self._shown[0]
+
+    @property
+    def masked(self) -> Masked:
+        """The same for the record."""
+        return joined(self._masked)
+
+    @property
+    def size(self) -> int:
+        """How many characters have arrived."""
+        return self._taken + self.holding
+
+    @property
+    def holding(self) -> int:
+        """How many characters are held back."""
+        return len(self._held) + sum(map(len, self._pieces))
+
+    @property
+    def asking(self) -> bool:
+        """Whether a question is not answered yet."""
+        return self._asked is not None
+
+    def feed(self, piece: str) -> None:
+        """Take the next piece."""
+        self._pieces.append(piece)
+        self._raw.append(piece)
+        self._fresh = self._fresh or GAP.search(piece) is not None
+
+    def question(self, *, final: bool) -> str | None:
+        """The text to be examined now; None where nothing could be let go. `final`: no piece is to come."""
+        if self._asked is not None or not (final or self._fresh):
+            return None
+        if self._pieces:
+            self._held, self._pieces = self._held + "".join(self._pieces), []
+        self._fresh = False
+        if not self._held or (not final and len(self._held) < self._again):
+            return None
+        whole = self._behind + self._held
+        start = beginning(whole, len(self._behind), self._bounds)
+        text, base = whole[start:], len(self._behind) - start
+        if not final and cut(text, base, None, self._bounds) - base < (_STEP if self._taken else 1):
+            return None
+        self._asked = (text, base, final)
+        return text
+
+    def answer(self, findings: Sequence[Finding]) -> Outcome | None:
+        """What may go out now that the question is answered; None when nothing may.
+
+        With an `Applied` whose action is `block`, the caller must not send it, nor anything after it.
+        """
+        if self._asked is None:
+            raise AssertionError("an answer to no question")
+        (text, base, final), self._asked = self._asked, None
+        end = len(text) if final else cut(text, base, findings, self._bounds)
+        if end == base:
+            self._wait()
+            return None
+        return self._let_go(text[base:end], _between(findings, base, end))
+
+    def late(self, text: str, findings: Sequence[Finding]) -> tuple[Applied, ...]:
+        """What a look at the whole text shows that had gone out by then."""
+        return self._masker.late(text, findings, self.known, self._covered)
+
+    def _wait(self) -> None:
+        """Nothing can go: look again when there is noticeably more."""
+        self._again = len(self._held) + len(self._held) // _AGAIN
+
+    def _let_go(self, text: str, findings: Sequence[Finding]) -> Outcome:
+        outcome = self._masker.output(
+            text, findings, self.known, escape=self._escape, restore=self._restore, before=self._behind[-LOOK_BACK:]
+        )
+        self._held = self._held[len(text) :]
+        self._again = 0
+        behind = self._behind + text
+        self._behind = behind if len(behind) <= _REMEMBERED else behind[-LOOK_BACK:]
+        if self._bounds.sentences:
+            self._covered += ((start + self._taken, end + self._taken) for start, end in outcome.spans)
+        self._taken += len(text)
+        self._shown.append(outcome.text)
+        self._masked.append(outcome.masked)
+        return outcome
+
+
+def _between(findings: Sequence[Finding], base: int, end: int) -> list[Finding]:
+    """The findings of a piece of a text, and the parts of those that reach into it."""
+    return [
+        replace(one, start=max(one.start, base) - base, end=min(one.end, end) - base)
+        for one in findings
+        if one.start < end and one.end > base
+    ]

@@ -1,0 +1,397 @@
+"""Under `delivery: live` masked texts stream, and every place that repeats a text has what was streamed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.errors import NotExamined
+from guardrails.findings import Finding
+from policies.model import Policy
+from tests.kit import CARD, EMAIL, LIVE, LIVE_ALL, REPLAY, REPLAY_ALL, SSN, Wire, policy, token
+from tests.properties.streams import KINDS, Source, chunks, cut, item_of, one, received, sequence
+
+GRACE = "grace.hopper@example.com"
+LIVING = ["text", "refusal", "reasoning", "summary", "custom", "code"]
+ARGUMENTS = ["arguments", "mcp"]
+WHOLE = [kind for kind in KINDS if kind not in (*LIVING, *ARGUMENTS)]
+TEXT = f"Ask {GRACE} for the card {CARD} or the number {SSN} and then write to us again, please; thank you."
+REPLAYED = {LIVE.digest: REPLAY, LIVE_ALL.digest: REPLAY_ALL}
+
+
+def talk(of: Policy = LIVE, **more: Any) -> Wire:
+    wire = Wire(of)
+    wire.create(f"mail {EMAIL}", **more)
+    wire.begin("resp_main")
+    return wire
+
+
+def texts(wire: Wire, sources: list[Source], random: Random | None = None) -> list[list[str]]:
+    """What the texts of a response became, wherever a client reads them."""
+    before = len(wire.sent_down)
+    for event in sequence(sources, random=random):
+        wire.provider(event)
+    return [[text.agreed() for text in item] for item in received(wire.sent_down[before:], sources)]
+
+
+def pieces(wire: Wire) -> list[str]:
+    return [event["delta"] for event in wire.sent_down if str(event["type"]).endswith(".delta")]  # type: ignore[misc]
+
+
+def names(frames: Iterable[Any]) -> list[str]:
+    return [frame["type"].removeprefix("response.") for frame in frames]
+
+
+@pytest.mark.parametrize("kind", LIVING)
+@pytest.mark.parametrize("size", [1, 3, 7, 50])
+def test_a_text_streams_masked_and_every_repetition_of_it_agrees(kind: str, size: int) -> None:
+    wire = talk()
+    ((text,),) = texts(wire, [one(kind, chunks(TEXT, size))])
+    assert text.startswith("Ask <EMAIL_ADDRESS_")
+    assert not any(value in text for value in (GRACE, CARD, SSN))
+    assert len(pieces(wire)) > 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("of", [LIVE, LIVE_ALL], ids=["new", "all"])
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_what_streams_is_what_replay_delivers(kind: str, of: Policy, data: st.DataObject) -> None:
+    """For every cut. Fails where hold-back is switched off: see the mutants in tests/properties/test_live.py."""
+    words = st.sampled_from(
+        [GRACE, EMAIL, CARD, SSN, "4111", "536-22", "-1234", "grace@", "example.com", "and", "the", "TOKEN"]
+    )
+    listed = data.draw(st.lists(words, min_size=1, max_size=25))
+    wires = [talk(of), talk(REPLAYED[of.digest])]
+    text = " ".join(listed).replace("TOKEN", token(wires[0], EMAIL))
+    text = f'{{"to": "{text}"}}' if KINDS[kind].json else text
+    offsets = data.draw(st.lists(st.integers(1, max(len(text) - 1, 1)), max_size=10))
+    (live,), (replayed,) = (texts(wire, [one(kind, cut(text, *offsets))]) for wire in wires)
+    if KINDS[kind].json:  # replay writes it anew where anything in it changes
+        assert list(map(json.loads, live)) == list(map(json.loads, replayed))
+    else:
+        assert live == replayed
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_texts_and_items_may_interleave(seed: int) -> None:
+    random = Random(seed)
+    sources = [
+        Source(kind, tuple(chunks(f"{number} {TEXT}", random.randint(1, 30)) for number in range(random.randint(1, 3))))
+        for kind in random.sample(["text", "reasoning", "summary", "refusal"], 3)
+    ]
+    live, replayed = (texts(talk(of), sources, Random(seed)) for of in (LIVE, REPLAY))
+    assert live == replayed
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_what_cannot_be_live_comes_whole_with_its_item(kind: str) -> None:
+    wire = talk()
+    source = one(kind, chunks(TEXT, 7))
+    *events, end = sequence([source])[:-1]
+    for event in events:
+        wire.provider(event)
+    assert names(wire.sent_down) == ["created", "output_item.added"]
+    wire.provider(end)
+    assert GRACE not in str(wire.sent_down)
+    assert names(wire.sent_down)[-1] == "output_item.done"
+
+
+@pytest.mark.parametrize("kind", ARGUMENTS)
+@pytest.mark.parametrize("size", [1, 3, 7, 50])
+def test_arguments_go_out_in_whole_values_and_stay_json(kind: str, size: int) -> None:
+    value = {"to": GRACE, "n": 5, "card": 4111111111111111, "say": [f'"{EMAIL}"\n', True, None, SSN], GRACE: {}}
+    wire = talk()
+    text = json.dumps(value, indent=1).replace(EMAIL, token(wire, EMAIL))
+    ((arguments,),) = texts(wire, [one(kind, chunks(text, size))])
+    read = json.loads(arguments)
+    assert (read["n"], read["say"][0]) == (5, f'"{EMAIL}"\n')
+    assert read["to"] in read  # the key is masked like the value
+    assert read["to"].startswith("<EMAIL_ADDRESS_")
+    assert read["card"].startswith("<CREDIT_CARD_")
+    assert read["say"][1:3] == [True, None]
+    assert not any(told in str(wire.sent_down) for told in (GRACE, SSN, "4111"))
+    if size < 50:
+        assert len(pieces(wire)) > 3
+    for sent in pieces(wire):
+        assert sent.count('"') % 2 == 0 or "\\" in sent
+
+
+@pytest.mark.parametrize(
+    "text", ["hello GRACE", '{"a": GRACE}', '{"a": "GRACE', "[\"x\", 'GRACE']", '{"a": "\\ud800GRACE"}']
+)
+@pytest.mark.parametrize("size", [1, 7])
+def test_arguments_that_are_no_json_are_a_text(text: str, size: int) -> None:
+    wire = talk()
+    ((arguments,),) = texts(wire, [one("arguments", chunks(text.replace("GRACE", GRACE), size))])
+    assert "<EMAIL_ADDRESS_" in arguments
+    assert "grace" not in str(wire.sent_down)
+
+
+def test_an_item_is_announced_once_and_its_events_are_in_order() -> None:
+    wire = talk()
+    texts(wire, [one("text", chunks(TEXT, 20))])
+    deltas = [name for name in names(wire.sent_down) if name == "output_text.delta"]
+    assert names(wire.sent_down) == [
+        *("created", "output_item.added", "content_part.added", *deltas),
+        *("output_text.done", "content_part.done", "output_item.done", "completed"),
+    ]
+    numbers = [event["sequence_number"] for event in wire.sent_down if "sequence_number" in event]
+    assert numbers == sorted(numbers)
+
+
+def test_the_first_words_come_before_the_item_is_complete() -> None:
+    wire = talk()
+    for event in sequence([one("text", chunks(TEXT, 10))])[:9]:
+        wire.provider(event)
+    assert "".join(pieces(wire)).startswith("Ask <EMAIL_ADDRESS_")
+
+
+def test_the_clients_own_value_comes_back() -> None:
+    wire = talk()
+    ((text,),) = texts(wire, [one("text", chunks(f"Write to {token(wire, EMAIL)} and to {GRACE} soon.", 5))])
+    assert text.startswith(f"Write to {EMAIL} and to <EMAIL_ADDRESS_")
+
+
+def test_a_value_is_not_put_into_a_link_that_began_pieces_ago() -> None:
+    wire = talk()
+    link = f"![see]( https://evil.example/?q= and more words follow here so that it is cut {token(wire, EMAIL)} )"
+    ((text,),) = texts(wire, [one("text", chunks(link, 5))])
+    assert EMAIL not in text
+
+
+# Detection that takes its time
+
+
+def begun(wire: Wire, kind: str = "text", size: int = 10) -> list[Any]:
+    """The events of a text, of which those before its pieces were sent."""
+    before, part, *rest = sequence([one(kind, chunks(TEXT, size))])
+    wire.provider(before)
+    wire.provider(part)
+    while wire.questions:
+        wire.answer()
+    return rest
+
+
+def test_pieces_that_come_while_one_is_examined_are_examined_together() -> None:
+    wire = talk()
+    wire.hold = True
+    rest = begun(wire)
+    for event in rest[:-4]:
+        wire.provider(event)
+    assert len(wire.questions) == 1
+    assert wire.questions[0].patient
+    wire.answer()
+    assert len(wire.questions) == 1
+    assert "536-22" in wire.questions[0].texts[0]
+
+
+def test_an_item_waits_for_the_end_of_its_texts_and_then_comes_at_once() -> None:
+    wire = talk()
+    wire.hold = True
+    for event in begun(wire):
+        wire.provider(event)
+    assert "completed" not in names(wire.sent_down)
+    while wire.questions:
+        wire.answer()
+    ((text,),) = received(wire.sent_down, [one("text", chunks(TEXT, 10))])
+    assert text.agreed().startswith("Ask <EMAIL_ADDRESS_")
+
+
+def test_answers_in_any_order_give_the_same() -> None:
+    expected = texts(talk(), [one("text", chunks(TEXT, 10))])
+    for seed in range(10):
+        random, wire = Random(seed), talk()
+        wire.hold = True
+        for event in sequence([one("text", chunks(TEXT, 10))]):
+            wire.provider(event)
+            while wire.questions and random.random() < 0.3:
+                wire.answer(random.randrange(len(wire.questions)))
+        while wire.questions:
+            wire.answer(random.randrange(len(wire.questions)))
+        assert [
+            [text.agreed() for text in item] for item in received(wire.sent_down, [one("text", [TEXT])])
+        ] == expected
+
+
+def test_one_lanes_slow_detection_holds_no_other_lane() -> None:
+    wire = Wire(LIVE)
+    for lane in ("a", "b"):
+        wire.create("hello", stream_id=lane)
+        wire.begin(f"resp_{lane}", stream_id=lane)
+    wire.hold = True
+    for event in sequence([one("text", chunks(TEXT, 10))], stream_id="a"):
+        wire.provider(event)
+    wire.hold = False
+    for event in sequence([one("text", chunks(TEXT, 10))], stream_id="b"):
+        wire.provider(event)
+    ((text,),) = received(wire.sent_down, [one("text", [TEXT])], lane="b")
+    assert text.agreed().startswith("Ask <EMAIL")
+    assert not [event for event in wire.sent_down if event.get("stream_id") == "a" and "delta" in event]
+
+
+@pytest.mark.parametrize("answered", [0, 1, 2])
+def test_when_detection_fails_the_response_ends_with_a_refusal(answered: int) -> None:
+    wire = talk()
+    rest = begun(wire)
+    for number, event in enumerate(rest):
+        wire.hold = number >= answered * 4
+        wire.provider(event)
+        if wire.questions:
+            break
+    wire.fail(NotExamined("The message could not be examined, so it was not sent."))
+    for event in rest:
+        wire.provider(event)
+    assert names(wire.sent_down)[-1] == "error"
+    assert names(wire.sent_down).count("error") == 1
+    assert not any(value in str(wire.sent_down) for value in (GRACE, CARD, SSN))
+    assert wire.rows[-1].decision == "failed"
+    assert wire.session.idle
+    wire.hold = False
+    wire.create("again")
+    wire.begin("resp_main")
+    assert texts(wire, [one("text", [TEXT])])
+
+
+def test_what_the_policy_blocks_ends_the_response_where_it_stands() -> None:
+    of = policy("output: {mask: new, delivery: live}\nactions: {US_SSN: {output: block}}\n")
+    wire = talk(of)
+    for event in sequence([one("text", chunks(TEXT, 10))]):
+        wire.provider(event)
+    assert "".join(pieces(wire)).startswith("Ask <EMAIL")
+    assert SSN not in str(wire.sent_down)
+    assert names(wire.sent_down)[-1] == "error"
+    assert wire.rows[-1].decision == "blocked"
+    assert wire.session.idle
+
+
+# What the provider does wrong
+
+
+def test_the_rest_of_a_text_that_only_its_end_holds_is_sent() -> None:
+    wire = talk()
+    source = one("text", chunks(TEXT, 10))
+    events = sequence([source])
+    del events[5:8]  # not the beginning of the text any more: what was streamed stays
+    short = [event for event in events if not event["type"].endswith("output_text.delta")]
+    for event in short:
+        wire.provider(event)
+    ((text,),) = received(wire.sent_down, [source])
+    assert text.agreed().startswith("Ask <EMAIL")
+    assert text.agreed().endswith("thank you.")
+
+
+def test_where_the_repetition_differs_what_was_streamed_counts() -> None:
+    wire = talk()
+    for event in sequence([one("text", chunks(TEXT, 10))]):
+        if event["type"].endswith((".done", ".completed")):
+            event = _said(event, f"something else about {GRACE}")
+        wire.provider(event)
+    ((text,),) = received(wire.sent_down, [one("text", [TEXT])])
+    assert text.agreed().startswith("Ask <EMAIL_ADDRESS_")
+    assert GRACE not in str(wire.sent_down)
+
+
+def _said(value: Any, text: str) -> Any:
+    if isinstance(value, dict):
+        return {key: text if key == "text" else _said(child, text) for key, child in value.items()}
+    return [_said(child, text) for child in value] if isinstance(value, list) else value
+
+
+def test_a_response_that_breaks_off_ends_with_what_it_had() -> None:
+    wire = talk()
+    events = sequence([one("text", chunks(TEXT, 10))])
+    for event in events[:7]:
+        wire.provider(event)
+    half = TEXT[:50]
+    item = {**item_of(one("text", [half]), 0), "status": "incomplete"}
+    wire.provider({"type": "response.incomplete", "response": {"id": "resp_main", "output": [item]}})
+    last = wire.sent_down[-1]
+    assert last["type"] == "response.incomplete"
+    shown = last["response"]["output"][0]["content"][0]["text"]  # type: ignore[index,call-overload]
+    assert shown == "".join(pieces(wire))
+    assert GRACE not in shown
+    assert names(wire.sent_down)[-2] == "output_item.done"
+
+
+def test_pieces_of_an_item_that_was_not_announced_wait_for_it() -> None:
+    wire = talk()
+    _, _, *rest = sequence([one("text", chunks(TEXT, 10))])
+    for event in rest[:-2]:
+        wire.provider(event)
+    assert names(wire.sent_down) == ["created"]
+    for event in rest[-2:]:
+        wire.provider(event)
+    ((text,),) = received(wire.sent_down, [one("text", [TEXT])])
+    assert text.agreed().startswith("Ask <EMAIL")
+
+
+@pytest.mark.parametrize("index", [-1, 10_000, True, "0", None, [0]])
+def test_a_place_that_is_none_is_not_live(index: Any) -> None:
+    wire = talk()
+    for event in sequence([one("text", chunks(TEXT, 10))]):
+        wire.provider({**event, "output_index": index} if "output_index" in event else event)
+    assert not any(value in str(wire.sent_down) for value in (GRACE, CARD, SSN))
+
+
+# The record
+
+
+def test_the_row_has_what_was_found_and_the_text_once() -> None:
+    wire = talk()
+    ((text,),) = texts(wire, [one("text", chunks(TEXT, 10))])
+    row = wire.rows[-1]
+    assert row.decision == "masked"
+    assert [found.applied.entity for found in row.findings] == ["EMAIL_ADDRESS", "CREDIT_CARD", "US_SSN"]
+    assert {found.place for found in row.findings} == {"response.output[0].content[0].text"}
+    assert [masked.text for masked in row.content["response.output[0].content[0].text"]] == [text]
+
+
+def test_a_client_that_leaves_leaves_a_row_with_what_it_got() -> None:
+    wire = talk()
+    for event in sequence([one("text", chunks(TEXT, 10))])[:8]:
+        wire.provider(event)
+    (row,) = wire.session.client_left(1.0)
+    assert [found.applied.entity for found in row.findings] == ["EMAIL_ADDRESS"]
+
+
+# Modules without a bound
+
+
+class Later:
+    """Finds a name once another word stands behind it, however far: no text is certain before its end."""
+
+    def find(self, text: str) -> list[Finding]:
+        """Find the name."""
+        at = text.find("Ada")
+        known = "Lovelace" in text
+        return [Finding(at, at + 3, "PERSON", 0.9, "later")] if at >= 0 and known else []
+
+
+MODULE = "\n    - {use: 'tests.gateway.session.test_live:Later'}\n"
+
+
+def test_a_module_without_a_bound_is_decided_by_sentences_and_what_comes_late_is_recorded() -> None:
+    of = policy("output: {mask: new, delivery: live}\n", modules=MODULE)
+    wire = talk(of)
+    said = "Ask Ada. She knows. " + "More words follow here, many of them. " * 3 + "It was Lovelace. Bye."
+    ((text,),) = texts(wire, [one("text", chunks(said, 5))])
+    assert text == said
+    assert [(found.applied.action, found.place) for found in wire.rows[-1].findings] == [
+        ("late", "response.output[0].content[0].text")
+    ]
+    assert all(piece.rstrip().endswith((".", ",")) for piece in pieces(wire))
+
+
+def test_such_a_policy_may_demand_replay() -> None:
+    of = policy("output: {mask: new, delivery: live, unbounded: replay}\n", modules=MODULE)
+    wire = talk(of)
+    ((text,),) = texts(wire, [one("text", chunks("Ask Ada. She knows. It was Lovelace.", 5))])
+    assert "Ada" not in text
+    assert len(pieces(wire)) == 1

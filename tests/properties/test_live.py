@@ -1,0 +1,158 @@
+"""What goes out as it comes is what masking the whole text gives, however the text is cut (decision 0022).
+
+Each property was shown failing: the mutants are at the end.
+"""
+
+from __future__ import annotations
+
+import statistics
+from base64 import b64encode
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from guardrails import cuts as rule
+from guardrails import live
+from guardrails.live import MaskStream
+from guardrails.tokens import Tokens
+from guardrails.vault import Restorable
+from tests.properties.living import PIECES, SPACES, VALUES, Living, bound, check, cuts, hurting, prose, strict
+
+LIVING = strict()
+ENCODED = b64encode(b"They say that you can write to whom you want. " * 20 + b"To grace.hopper@example.com").decode()
+WRAPPED = "See this:\n" + "\n".join(ENCODED[at : at + 10] for at in range(0, len(ENCODED), 10)) + " and the rest. " * 20
+TEXTS = st.lists(st.tuples(st.sampled_from(PIECES), st.sampled_from(SPACES)), max_size=40).map(
+    lambda pairs: "".join(piece + space for piece, space in pairs)
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(TEXTS, st.randoms(use_true_random=False))
+def test_the_pieces_joined_are_the_whole_text_masked(text: str, random: Random) -> None:
+    """Also: nothing that was sent at any time has a part of a masked value in it."""
+    check(LIVING, text, cuts(random, text))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_so_they_are_for_texts_of_pieces_that_hurt(seed: int) -> None:
+    random = Random(seed)
+    text = hurting(random)
+    check(LIVING, text, cuts(random, text))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_what_the_client_had_sent_comes_back_and_the_rest_is_masked(random: Random) -> None:
+    values: dict[str, str] = {}
+    for value in VALUES[:2]:
+        values[Tokens(b"a" * 32, "angle").make("EMAIL_ADDRESS", value, values)] = value
+    words = [*values, *VALUES, "see", "https://x.example/?q=", "the", "end."]
+    text = " ".join(random.choice(words) for _ in range(40))
+    check(LIVING, text, cuts(random, text), Restorable(values))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_no_more_is_held_than_the_bound(random: Random) -> None:
+    text = prose(random)
+    places = cuts(random, text)
+    assert max(LIVING.stream(text, places).held) <= bound(LIVING, text, places)
+
+
+@pytest.mark.parametrize("step", [1, 4, 20])
+def test_half_of_the_time_no_more_than_128_characters_are_held(step: int) -> None:
+    text = prose(Random(1), 400)
+    assert statistics.median(LIVING.stream(text, range(step, len(text), step)).held) <= 128
+
+
+@pytest.mark.parametrize(
+    "run", ["x" * 20_000, "QUJD" * 5_000, "12 " * 3_000, "\\n " * 3_000, "-----BEGIN PRIVATE KEY-----\n" * 300]
+)
+def test_a_run_that_cannot_be_cut_costs_no_more_than_its_length(run: str) -> None:
+    """However long it is, it is examined a bounded number of times: an eighth more has to come first."""
+    streamed = check(LIVING, f"before {run} after", range(20, len(run), 20))
+    assert streamed.asked < 30 * len(run) + 60 * 2_000
+
+
+def test_the_cost_of_a_long_text_grows_with_its_length() -> None:
+    text = prose(Random(2), 300)
+    once, twice = (LIVING.stream(many, range(20, len(many), 20)).asked for many in (text * 2, text * 4))
+    assert twice < 2.2 * once
+
+
+def test_lines_of_base64_are_one_run() -> None:
+    check(LIVING, WRAPPED, range(20, len(WRAPPED), 20))
+
+
+# The mutants
+
+
+def differs(living: Living, seeds: range = range(150)) -> bool:
+    """Whether any of some texts does not come out as the whole text masked."""
+    for seed in seeds:
+        random = Random(seed)
+        text = hurting(random)
+        try:
+            check(living, text, cuts(random, text))
+        except AssertionError:
+            return True
+    return False
+
+
+def test_without_words_to_follow_the_cuts_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mutant: a cut needs nothing after it."""
+    monkeypatch.setattr(LIVING, "bounds", _with(words=0, after=0))
+    assert differs(LIVING)
+
+
+def test_cutting_what_was_found_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mutant: what is found over a cut does not matter."""
+    monkeypatch.setattr(rule, "_crossed", lambda _findings: ())
+    assert differs(LIVING)
+
+
+def test_cutting_runs_of_numbers_and_lines_of_base64_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mutant: a cut may be at any white space."""
+    monkeypatch.setattr(rule, "_together", lambda _text, _gap, _bounds: False)
+    with pytest.raises(AssertionError):
+        check(LIVING, WRAPPED, range(20, len(WRAPPED), 20))
+
+
+def test_forgetting_private_keys_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mutant: the beginning of a private key holds nothing back."""
+    monkeypatch.setattr(rule, "_keys", lambda _text, _base, _bounds: ())
+    assert differs(LIVING)
+
+
+def test_beginning_in_the_middle_of_what_went_before_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mutant: what went by is not looked at again, so context words are missing."""
+    monkeypatch.setattr(live, "beginning", lambda _text, base, _bounds: base)
+    assert differs(LIVING)
+
+
+def test_sending_what_is_held_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mutant: everything goes out with every question."""
+    monkeypatch.setattr(live, "cut", lambda text, _base, _findings, _bounds: len(text))
+    assert differs(LIVING)
+
+
+def test_holding_everything_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mutant: nothing goes out before the end."""
+    monkeypatch.setattr(MaskStream, "question", _only_at_the_end(MaskStream.question))
+    text = prose(Random(3))
+    assert max(LIVING.stream(text, range(20, len(text), 20)).held) > bound(LIVING, text, range(20, len(text), 20))
+
+
+def _only_at_the_end(real: object) -> object:
+    def question(self: MaskStream, *, final: bool) -> str | None:
+        return real(self, final=True) if final else None  # type: ignore[operator]
+
+    return question
+
+
+def _with(**changed: int) -> object:
+    from dataclasses import replace
+
+    return replace(LIVING.bounds, **changed)  # type: ignore[arg-type]
