@@ -130,6 +130,8 @@ class Wire:
         self.questions: deque[Detect] = deque()
         self.shows: deque[Show] = deque()
         self.hold_shows = False
+        self.connects: list[Connect] = []
+        self.hold_connects = False
         self.now = 0.0
         self.disconnected = 0
         self.dialled: list[str] = []
@@ -223,6 +225,8 @@ class Wire:
                 self.vault[response_id], self.homes[response_id] = values, deployment
             case Play(ticket):
                 return self.session.play(ticket, self.now)
+            case Connect() if self.hold_connects:
+                self.connects.append(effect)
             case Connect():
                 return self._connect(effect)
             case Disconnect():

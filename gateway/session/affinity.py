@@ -12,14 +12,26 @@ from typing import Final
 
 from gateway.wire.frame import Json
 
-_KEYS: Final = frozenset({"encrypted_content", "container_id", "container", "conversation", "conversation_id"})
-_MOST: Final = 32
+_BEGINNINGS: Final = {
+    "container_id": "cntr_",
+    "container": "cntr_",
+    "conversation": "conv_",
+    "conversation_id": "conv_",
+    "encrypted_content": "",
+}
+"""Where such a thing stands, and how its name begins: the same words are also keys of anybody's own data."""
+_SHORTEST: Final = {"encrypted_content": 64}
+_MOST: Final = 8
 """Of one message: a response has a few; a history has many, and its latest are what counts."""
 
 
-def marks(value: Json) -> tuple[str, ...]:
-    """The names of what a message holds that only one deployment has, each once, the latest last."""
-    found = dict.fromkeys(blake2b(held.encode(), digest_size=16).hexdigest() for held in _held(value))
+def marks(value: Json, tenant: str) -> tuple[str, ...]:
+    """The names of what a message holds that only one deployment has, each once, the latest last.
+
+    A tenant's own: what somebody else holds, too, is nobody's business, and no reason to refuse anything.
+    """
+    key = blake2b(tenant.encode(), digest_size=32).digest()
+    found = dict.fromkeys(blake2b(held.encode(), digest_size=16, key=key).hexdigest() for held in _held(value))
     return tuple(f"held_{name}" for name in list(found)[-_MOST:])
 
 
@@ -31,9 +43,9 @@ def _held(value: Json) -> Iterator[str]:
         if isinstance(node, list):
             waiting.extend(reversed(node))
         elif isinstance(node, dict):
-            for key in _KEYS & node.keys():
+            for key in _BEGINNINGS.keys() & node.keys():
                 child = node[key]
                 name = child.get("id") if isinstance(child, dict) else child
-                if isinstance(name, str) and name:
+                if isinstance(name, str) and name.startswith(_BEGINNINGS[key]) and len(name) >= _SHORTEST.get(key, 6):
                     yield name
-            waiting.extend(reversed(node.values()))
+            waiting.extend(reversed([child for key, child in node.items() if key != "metadata"]))

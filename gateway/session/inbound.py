@@ -179,7 +179,7 @@ class Inbound:
         self.pending[turn.ticket] = turn
         effects: list[Effect] = []
         # What goes on from nothing may still hold what only one deployment has: the vault is asked where that is.
-        held = marks(turn.frame) if turn.continues is None and self._several else ()
+        held = marks(turn.frame, self._setup.who.key) if turn.continues is None and self._several else ()
         known_as = held[-1] if held else turn.continues
         if known_as is None:
             turn.inherited = EMPTY

@@ -23,6 +23,11 @@ class Lanes:
     def __iter__(self) -> Iterator[Lane]:
         return iter(self._lanes.values())
 
+    @property
+    def under_way(self) -> bool:
+        """Whether a client waits for an answer from the provider."""
+        return any(not one.muted for lane in self for one in (lane.active, *lane.waiting) if one is not None)
+
     def ticket(self) -> int:
         """A number that no other question or timer of this connection has."""
         self._ticket += 1

@@ -19,6 +19,11 @@ def strand(response: Response, fault: str | GatewayError) -> bool:
     return True
 
 
+def may_move(lane: Lane) -> bool:
+    """Whether all of a lane that waits can be asked of another deployment: its answers must stay in their order."""
+    return all(one.unanswered is not None and not one.muted for one in lane.waiting)
+
+
 def stranded(lanes: Lanes) -> Iterator[tuple[Lane, Response, Unanswered]]:
     """The responses that no deployment is asked for at the moment."""
     for lane in lanes:

@@ -13,12 +13,12 @@ from gateway.session.effects import Detect, Effect, Record, Remember, ToClient
 from gateway.session.keeping import Keeping
 from gateway.session.lanes import Lanes
 from gateway.session.live import live_texts
-from gateway.session.moving import moves, strand, stranded
+from gateway.session.moving import may_move, moves, strand, stranded
 from gateway.session.refusals import error_frame, mend
 from gateway.session.replay import Replay
 from gateway.session.restoring import Restoring
 from gateway.session.rows import ended_row, refused_row, unfinished_row, with_cost
-from gateway.session.states import Findings, Frame, Lane, Outgoing, Response, Setup
+from gateway.session.states import Findings, Frame, Lane, Outgoing, Piece, Response, Setup
 from gateway.session.timers import Timers
 from gateway.wire.events import Class, Event, event
 from gateway.wire.frame import DEFAULT_DEPTH, Json, encode, loads
@@ -50,6 +50,9 @@ class Outbound:
         self._jobs: dict[int, Outgoing] = {}
         self._keeping: Final = Keeping(setup, lanes)
         self.broken = False
+        """The connection to the provider is of no use any more."""
+        self.overdue = False
+        """The provider goes on with a response that took too long: its lane would stay behind by one answer."""
         self.model: str | None = None
         """What clients call the connection's model, where its provider calls it otherwise."""
 
@@ -189,23 +192,24 @@ class Outbound:
             return []
         purpose, lane, response = rang
         if purpose == "response":
+            stopped: list[Effect] = []
             if response.unanswered is not None and response.unanswered.fault is not None:
                 lane.waiting.remove(response)
+                stopped = self._timers.stop(response)
             response.unanswered = None
             error = Overdue("The response took longer than this gateway allows.")
-            return self._refuse(lane, response, error, "failed", now) + self._abandon()
+            self.overdue = True
+            return stopped + self._refuse(lane, response, error, "failed", now)
         effects = [self._timers.start("heartbeat", lane, response, self._setup.policy.output.heartbeat)]
         if response.quiet and not response.muted and response is lane.active:
             effects.insert(0, ToClient(self._replay.beat(response) or _keepalive(lane)))
         response.quiet = True
         return effects
 
-    def _abandon(self) -> list[Effect]:
-        """Leave the provider where only responses are under way that nobody gets any more: it would go on with them."""
-        if any(not one.muted for lane in self._lanes for one in (lane.active, *lane.waiting) if one is not None):
-            return []
-        self.broken = True
-        return self._clear()
+    def abandon(self) -> list[Effect]:
+        """Leave the provider, which goes on with a response that nobody gets any more."""
+        self.broken, self.overdue = True, False
+        return self._clear(frozenset())
 
     def forget(self, lane: Lane, response: Response, error: GatewayError, now: float) -> list[Effect]:
         """A response was not asked for after all: its frame could not be recorded, or not sent."""
@@ -239,7 +243,8 @@ class Outbound:
         if row.cls is Class.NOTICE:
             return lane.active, []
         if row.cls is Class.ERROR:
-            return (lane.waiting[0] if lane.waiting and lane.active is None else lane.active), []
+            over = lane.active is None or self._is_ending(lane, lane.active)
+            return (lane.waiting[0] if lane.waiting and over else lane.active), []
         whole = frame.get("response")
         body = whole if isinstance(whole, dict) else {}
         identity = body.get("id")
@@ -262,11 +267,15 @@ class Outbound:
             effects.append(Remember(identity, response.known, response.deployment))
         return response, effects
 
+    def _is_ending(self, lane: Lane, response: Response) -> bool:
+        """Whether the end of a response is there, and waits to be examined."""
+        ends = (one.row.cls in _ENDS for one in lane.out if isinstance(one, Outgoing) and one.response is response)
+        return any(ends)
+
     def _unended(self, lane: Lane, response: Response, now: float) -> list[Effect]:
         """The provider says no more of a response. One whose end is being examined is recorded with that."""
         stopped = self._timers.stop(response)
-        ends = (one.row.cls in _ENDS for one in lane.out if isinstance(one, Outgoing) and one.response is response)
-        if response.recorded or any(ends):
+        if response.recorded or self._is_ending(lane, response):
             return stopped
         error = UpstreamError("The provider began another response without ending this one.")
         return [*stopped, Record(response.ticket, refused_row(self._setup, lane, response, error, "failed", now))]
@@ -373,7 +382,7 @@ class Outbound:
         if record.row.cost is not None and self._setup.tells_cost:
             sent[-1] = ToClient(with_cost(sent[-1].data, record.row.cost))
         # What the client may bring back without naming the response has to go to where it came from.
-        held = marks(frame) if response.several else ()
+        held = marks(frame, self._setup.who.key) if response.several else ()
         kept = [Remember(name, EMPTY, response.deployment) for name in held]
         return [*stopped, record, *kept, *(ToClient(one.data, response.ticket) for one in sent)]
 
@@ -423,30 +432,45 @@ class Outbound:
         return stopped
 
     def _give_up(self, error: GatewayError, now: float) -> list[Effect]:
-        """The provider is gone: tell the client what is lost with it."""
+        """The provider is gone: tell the client what is lost with it. An answer whose end is there is not."""
         effects: list[Effect] = []
+        ending: set[Response] = set()
         for lane in list(self._lanes):
-            for response in [lane.active, *lane.waiting]:
-                if response is None or response.muted or strand(response, error):
+            queued = dict.fromkeys(one.response for one in lane.out if isinstance(one, Outgoing))
+            mine = {one for one in queued if one is not None and self._is_ending(lane, one)}
+            moves_on = may_move(lane)
+            for response in dict.fromkeys((*queued, lane.active, *lane.waiting)):
+                if response is None or response.muted or response.recorded or response in mine:
                     continue
+                if moves_on and strand(response, error):
+                    continue
+                response.unanswered = None
                 effects += self._timers.stop(response) + self._refuse(lane, response, error, "failed", now)
-        return effects + self._clear()
+            ending |= mine
+        return effects + self._clear(frozenset(ending))
 
-    def _clear(self) -> list[Effect]:
-        """Nothing of the provider is waited for any more, but by what another deployment may answer."""
+    def _clear(self, ending: frozenset[Response]) -> list[Effect]:
+        """Nothing of the provider is waited for any more, but by what another deployment may answer; and the events of
+        the responses that are ending, which are there.
+        """
         effects: list[Effect] = []
         for lane in self._lanes:
             for response in [lane.active, *lane.waiting]:
-                if response is not None and response.unanswered is None:
+                if response is not None and response.unanswered is None and response not in ending:
                     effects += self._timers.stop(response)
             for waiting in lane.out:
-                if isinstance(waiting, Outgoing):
+                if isinstance(waiting, Outgoing) and waiting.response not in ending:
                     self._jobs.pop(waiting.ticket, None)
-            lane.out.clear()
-            lane.waiting = deque(one for one in lane.waiting if one.unanswered is not None)
-            if lane.active is not None:
+            lane.out = deque(one for one in lane.out if _of(one) in ending)
+            lane.waiting = deque(one for one in lane.waiting if one.unanswered is not None or one in ending)
+            if lane.active is not None and lane.active not in ending:
                 lane.last, lane.active = lane.active, None
         return effects
+
+
+def _of(waiting: Outgoing | Piece) -> Response | None:
+    """The response that something which waits in a lane is a part of."""
+    return waiting.response if isinstance(waiting, Outgoing) else waiting.of.response
 
 
 def _is(response: Response, identity: Json) -> bool:

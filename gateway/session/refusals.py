@@ -18,7 +18,9 @@ from guardrails.vault import WrongTenant
 
 STATUS: Final = 400
 _LEAVE: Final = frozenset({401, 403, 426})
+_ERRORS: Final = 400
 _SERVER: Final = 500
+_NO_STATUS: Final = 600
 _GATEWAY: Final = 502
 _OUTAGES: Final = frozenset({401, 403, 404, 408, 429})
 _OUTAGE_CODES: Final = ("server_error", "rate_limit_exceeded", "insufficient_quota", "overloaded")
@@ -33,7 +35,7 @@ def tell(frame: dict[str, Json], *, http: bool = False) -> bool:
     the provider does not take the gateway's key is not the caller's. What the provider says to the user stays.
     """
     status, error = frame.get("status"), frame.get("error")
-    stays = isinstance(status, int) and status not in _LEAVE and (http or status < _SERVER)
+    stays = isinstance(status, int) and status not in _LEAVE and _ERRORS <= status < (_NO_STATUS if http else _SERVER)
     if isinstance(error, dict) and stays:
         return False
     if not isinstance(error, dict):

@@ -40,6 +40,10 @@ class Session:
         self._connected: str | None = None
         self._connecting = False
         self._moving = False
+        self._held = False
+        """A turn waits for what is under way to end, because it has to go to another deployment."""
+        self._leaving: GatewayError | None = None
+        """How the provider left, while modules still look at what it had sent."""
 
     @property
     def in_flight(self) -> int:
@@ -77,18 +81,18 @@ class Session:
             turn.findings, turn.detection = turn.question.answer(findings), seconds
             return self._advance(turn.lane, now)
         effects = self._showing.detected(ticket, findings, now) if self._showing is not None else None
-        if effects is not None:
-            return self._left_if_broken(effects)
-        return self._outbound.detected(ticket, findings, seconds, now)
+        if effects is None:
+            effects = self._outbound.detected(ticket, findings, seconds, now)
+        return self._after(effects, now)
 
     def detection_failed(self, ticket: int, error: GatewayError, now: float) -> list[Effect]:
         """Detection failed or took too long: what it was for is refused."""
         turn = self._inbound.pending.get(ticket)
         if turn is None:
             effects = self._showing.failed(ticket, error, now) if self._showing is not None else None
-            if effects is not None:
-                return self._left_if_broken(effects)
-            return self._outbound.detection_failed(ticket, error, now)
+            if effects is None:
+                effects = self._outbound.detection_failed(ticket, error, now)
+            return self._after(effects, now)
         self._inbound.not_examined(turn, error)
         return self._advance(turn.lane, now)
 
@@ -138,26 +142,28 @@ class Session:
     def upstream_frame(self, data: str, now: float) -> list[Effect]:
         """A message came from the provider."""
         self._inbound.performed()
-        return self._left_if_broken(self._from_provider(data, now))
+        return self._after(self._from_provider(data, now), now)
 
     def shown(self, ticket: int, event: object, now: float) -> list[Effect]:
         """The policy's modules answered: with the event as it goes on, or None where it does not."""
-        return self._left_if_broken(self._showing.shown(ticket, event, now)) if self._showing is not None else []
+        return self._after(self._showing.shown(ticket, event, now), now) if self._showing is not None else []
 
     def show_failed(self, ticket: int, error: GatewayError, now: float) -> list[Effect]:
         """A module failed, or took too long: the response of the event is refused."""
         effects = self._showing.failed(ticket, error, now) if self._showing is not None else None
-        return self._left_if_broken(effects or [])
+        return self._after(effects or [], now)
 
     def upstream_closed(self, error: GatewayError, now: float) -> list[Effect]:
         """The provider left: what was under way has failed. The next frame dials again."""
         self._connected = None
-        self._forget_shown()
-        return self._outbound.provider_left(error, now) + self._ask_another()
+        if self._showing is not None and not self._showing.idle:
+            self._leaving = error  # what has come is looked at first: it may be a whole answer
+            return []
+        return self._after(self._outbound.provider_left(error, now) + self._ask_another(), now)
 
     def timer(self, ticket: int, now: float) -> list[Effect]:
         """A timer ran out."""
-        return self._left_if_broken(self._outbound.timer(ticket, now))
+        return self._after(self._outbound.timer(ticket, now), now)
 
     def idle_too_long(self) -> Row:
         """The connection is to be closed because nothing happens on it: the row that says so."""
@@ -174,18 +180,26 @@ class Session:
         """The client is gone: the rows of what it leaves unfinished."""
         return self._outbound.client_left(now)
 
-    def _left_if_broken(self, effects: list[Effect]) -> list[Effect]:
-        """Leave the provider where it is no longer of use."""
-        if self._outbound.broken:
-            self._outbound.broken, self._connected = False, None
-            self._forget_shown()
+    def _after(self, effects: list[Effect], now: float) -> list[Effect]:
+        """What follows when something has come from the provider, or should have: leave it, let turns go that wait."""
+        outbound = self._outbound
+        if self._leaving is not None and self._showing is not None and self._showing.idle:
+            error, self._leaving = self._leaving, None
+            effects += outbound.provider_left(error, now) + self._ask_another()
+            return effects + self._advance_all(now)
+        if outbound.overdue and not self._lanes.under_way:
+            effects += outbound.abandon()
+        if outbound.broken:
+            outbound.broken, self._connected = False, None
+            if self._showing is not None:
+                self._showing.clear()
             effects.append(Disconnect())
             effects += self._ask_another()
+            return effects + self._advance_all(now)
+        if self._held and not self._lanes.under_way:
+            self._held = False
+            effects += self._advance_all(now)
         return effects
-
-    def _forget_shown(self) -> None:
-        if self._showing is not None:
-            self._showing.clear()
 
     def _advance_all(self, now: float) -> list[Effect]:
         effects: list[Effect] = []
@@ -198,12 +212,10 @@ class Session:
         effects: list[Effect] = []
         while lane.turns and lane.turns[0].ready:
             turn = lane.turns[0]
-            asks = turn.refusal is None and not self._inbound.kept(turn) and turn.refusal is None
-            if asks and (self._connected is None or self._connected != (self.model or self._connected)):
-                return effects + self._connect(turn.home)
-            if asks and self._is_elsewhere(turn):
-                home, turn.home = turn.home, None  # asked for once: whoever answers is as good as it gets
-                return effects + self._connect(home)
+            if turn.refusal is None and not self._inbound.kept(turn) and turn.refusal is None:
+                connects = self._way(turn)
+                if connects is not None:
+                    return effects + connects
             lane.turns.popleft()
             sent, response = self._inbound.settle(turn, now)
             effects += sent
@@ -211,10 +223,26 @@ class Session:
                 effects += self._outbound.expect(lane, response)
         return effects
 
-    def _is_elsewhere(self, turn: Turn) -> bool:
-        """Whether a turn goes on from what another deployment has, and nothing is under way that moving would end."""
-        moves = turn.home is not None and turn.home != self._inbound.deployment
-        return moves and not any(lane.active is not None or lane.waiting for lane in self._lanes)
+    def _way(self, turn: Turn) -> list[Effect] | None:
+        """What to do before a turn can be sent, if only to wait; None when it can be.
+
+        One connection serves all lanes. So while it is being changed nothing is sent over the one before, and before it
+        is changed for a turn what is under way comes to its end; so that it does, nothing new begins meanwhile.
+        """
+        if self._connecting or self._leaving is not None:
+            return []
+        if self._connected is None or self._connected != (self.model or self._connected):
+            return self._connect(turn.home)
+        if turn.event != "response.create":
+            return None
+        elsewhere = turn.home is not None and turn.home != self._inbound.deployment
+        if (elsewhere or self._held or self._outbound.overdue) and self._lanes.under_way:
+            self._held = True
+            return []
+        if not elsewhere:
+            return None
+        home, turn.home = turn.home, None  # asked for once: whoever answers is as good as it gets
+        return self._connect(home)
 
     def _ask_another(self) -> list[Effect]:
         """Connect to another deployment for what one did not answer."""

@@ -103,11 +103,18 @@ class Showing:
         one = _Event(event(name), frame, data)
         if len(queue.waiting) >= _MAX_WAITING:
             one.fail(UpstreamError("The provider sends faster than its answers can be examined."))
-        elif (lane.active is not None and lane.active.muted) or (self._masks and one.row.cls not in _WHOLE):
+        elif self._is_refused(queue, one) or (self._masks and one.row.cls not in _WHOLE):
             one.asked = one.answered = True
+        if lane.active is None and lane.waiting and one.row.cls not in (Class.ERROR, Class.NOTICE):
+            lane.waiting[0].unanswered = None  # its answer has begun: no other deployment is asked for it
         queue.waiting.append(one)
         queue.unasked.append(one)
         return [*self._examine(queue, one), *self._drain(queue, now)]
+
+    def _is_refused(self, queue: _Queue, one: _Event) -> bool:
+        """Whether an event is certainly a part of a response that was refused, and goes to nobody."""
+        active = queue.lane.active
+        return active is not None and active.muted and not queue.waiting and one.row.cls is not Class.RESPONSE
 
     def detected(self, ticket: int, findings: Findings, now: float) -> list[Effect] | None:
         """Detection answered; None when it was not asked about an event here."""

@@ -155,7 +155,8 @@ def test_an_answer_of_detection_for_a_provider_that_left_is_ignored() -> None:
     wire.create("x")
     wire.begin()
     wire.hold = True
-    wire.provider(ended("completed", text="hi"))
+    item = ended("completed", text="hi")["response"]["output"][0]
+    wire.provider({"type": "response.output_item.done", "output_index": 0, "item": item})
     (question,) = wire.questions
     wire.perform(wire.session.upstream_closed(UpstreamError("gone"), 1.0))
     before = len(wire.sent_down)
