@@ -16,7 +16,8 @@ from gateway.config import ClientKey, Settings
 UNAUTHORIZED: Final = "Incorrect API key provided."
 """The one text for every caller who is not let in: it does not say why."""
 _MAX_KEY: Final = 4096
-_FORWARDED: Final = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via"})
+_FORWARDED: Final = (b"forwarded", b"x-forwarded-", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"cf-", b"via")
+"""How the names begin of the headers that proxies add."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def may_read_metrics(settings: Settings, scope: Scope) -> bool:
     if settings.metrics_sha256 is not None:
         given = _bearer(headers)
         return given is not None and hmac.compare_digest(settings.metrics_sha256, hashlib.sha256(given[1]).digest())
-    if any(name in _FORWARDED for name, _ in headers) or scope.get("client") is None:
+    if any(name.startswith(_FORWARDED) for name, _ in headers) or scope.get("client") is None:
         return False
     try:
         address = ip_address(scope["client"][0])

@@ -56,6 +56,10 @@ from policies.model import Policy
 _log: Final = logging.getLogger(__name__)
 
 RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
+_DIALLING_SECONDS: Final = 1.6 * DIAL_SECONDS
+"""After this no further deployment is dialled: clients give up on their own handshake after ten seconds."""
+_SHORTEST_KEY: Final = 8
+"""A shorter one is no secret, and may be a word."""
 _Findings: TypeAlias = Sequence[Sequence[Finding]]
 
 
@@ -291,6 +295,7 @@ class Conversation:
             answers=self._gateway.answers if self._policy.mode == "enforce" and not shows else None,
             cost=self._gateway.prices.cost,
             tells_cost=self._caller.key.key.usage_cost,
+            hidden=tuple(key for key in self._gateway.settings.provider_keys.values() if len(key) >= _SHORTEST_KEY),
             shows=shows,
         )
 
@@ -318,10 +323,10 @@ class Conversation:
         health, every = self._gateway.health, self._config.models[asked.model].deployments
         if asked.failed:
             _log.warning("deployment %s did not answer key %s", asked.failed[-1], self._caller.key.key.id)
-            health.failed(asked.failed[-1])
+            self._failed(next(one for one in every if one.name == asked.failed[-1]))
         left = [one for one in every if one.name == asked.deployment]
         left = left or [one for one in every if one.name not in asked.failed]
-        until = time.monotonic() + DIAL_SECONDS
+        until = time.monotonic() + _DIALLING_SECONDS
         while left:
             good = health.good([one.name for one in left])
             first = [one for one in left if one.name in good]
@@ -330,15 +335,20 @@ class Conversation:
             try:
                 upstream = await self._connect(chosen)
             except UpstreamError as exc:
-                health.failed(chosen.name)
+                self._failed(chosen)
                 self._gateway.metrics.dial_failed(asked.model, chosen.name)
                 _log.warning("deployment %s, dialled for key %s: %s", chosen.name, self._caller.key.key.id, exc)
-                # One that answers nothing takes all the time a client waits; one that refuses takes none.
+                # One that answers nothing takes half the time a client waits; one that refuses takes none.
                 if not left or time.monotonic() >= until:
                     raise
             else:
                 return upstream.headers, Dialled(upstream, chosen.model, chosen.name)
         raise UpstreamError("No other deployment of the model is left.")
+
+    def _failed(self, deployment: Deployment) -> None:
+        """A deployment did not answer. Where callers bring their own keys, one's trouble is not the others'."""
+        if deployment.auth != "forward":
+            self._gateway.health.failed(deployment.name)
 
     async def _connect(self, chosen: Deployment) -> Upstream | StatelessUpstream:
         if chosen.through_library:

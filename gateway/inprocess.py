@@ -193,6 +193,8 @@ def _taken_apart(arguments: Mapping[str, object]) -> _Given:
         if given.pop(name, None) not in (None, False):
             raise Refused(f"{name} cannot be guarded: leave it out here.", param=name)
     aside: dict[str, object] = {key: given.pop(key) for key in _ASIDE if key in given}
+    if not isinstance(aside.get("stream", False), bool | None):
+        raise Refused("stream must be true or false.", param="stream")
     extra = plain(given.pop("extra_body", None) or {})
     frame = plain(given)
     if not isinstance(extra, dict) or not isinstance(frame, dict):

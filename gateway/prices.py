@@ -49,6 +49,8 @@ class Rates:
 
     def cost(self, usage: Usage) -> Decimal | None:
         """USD for the tokens of one response; None where they do not add up, or are not all priced."""
+        if usage.cached_tokens + usage.cache_write_tokens > usage.input_tokens:
+            return None
         cached = usage.cached_tokens if self.cached_input else 0
         written = usage.cache_write_tokens if self.cache_write else 0
         thought = usage.reasoning_tokens if self.reasoning else 0

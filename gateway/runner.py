@@ -7,6 +7,7 @@ send, so a slow reader on either side slows down the other and nothing piles up 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import deque
@@ -42,6 +43,8 @@ _BYTES: Final = 4 * 1024 * 1024
 """Bytes of messages that wait in the inbox; one larger message may wait alone."""
 _EXAMINING: Final = 8
 """Questions to detection at a time: what a side sends beyond them stays with it until they are answered."""
+_CLOSE_SECONDS: Final = 5.0
+"""For a client that does not read, either."""
 _IDLE: Final = 0
 """Where the idle watch stands among the timers; tickets begin at 1."""
 _NORMAL: Final = 1000
@@ -78,6 +81,7 @@ class Runner:
         self._tasks: asyncio.TaskGroup | None = None
         self._close: tuple[int, str] = (_NORMAL, "")
         self._active = time.monotonic()
+        self._patience: Final = asyncio.timeout(None)
 
     async def run(self, first: tuple[str, Dialled] | None) -> None:
         """Run until the client leaves. `first` is a provider dialled before the client was accepted, and the model."""
@@ -102,8 +106,13 @@ class Runner:
             await self._end()
 
     async def _loop(self) -> None:
-        self._watch()
-        self._make_room(0)
+        async with self._patience:
+            self._watch()
+            self._make_room(0)
+            await self._take()
+
+    async def _take(self) -> None:
+        """Take one message after the other, until the client has left."""
         while True:
             event, size = await self._inbox.get() if self._inbox.empty() else self._inbox.get_nowait()
             if event is None:
@@ -154,6 +163,11 @@ class Runner:
             self._close = (_GOING_AWAY, "idle")
             self._write(self._session.idle_too_long())
             self._inbox.put_nowait((None, 0))
+            return
+        if left <= 0 and (self._due or not self._inbox.empty()):
+            # What has come is not looked at: the side that something is sent to does not read, for as long as this.
+            self._close = (_GOING_AWAY, "stalled")
+            self._patience.reschedule(asyncio.get_running_loop().time())
             return
         again = left if left > 0 else self._around.idle
         self._timers[_IDLE] = asyncio.get_running_loop().call_later(again, self._watch)
@@ -372,7 +386,9 @@ class Runner:
         self._provider = None
         for provider in tuple(self._open):
             await self._drop(provider)
-        await self._client.close(*self._close)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self._client.close(*self._close)
 
     def _write(self, row: Row) -> None:
         """Write a row of what ends anyway."""

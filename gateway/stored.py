@@ -102,6 +102,8 @@ async def _answer(gateway: Gateway, request: Request, caller: Caller, asked: str
         status = value if value in (_BAD_REQUEST, _NOT_FOUND) else _BAD_GATEWAY
         return _told(f"The provider answered with HTTP {value}.", "not_found", status)
     if request.method == "DELETE":
+        if gateway.answers is not None:
+            gateway.answers.forget(name)
         deleted = {"id": name, "object": "response.deleted", "deleted": value.get("deleted") is True}
         return JSONResponse(deleted)
     as_list = action == "input_items"

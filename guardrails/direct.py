@@ -107,6 +107,9 @@ class Inline:
         return self._seen.merge(keys, known, fresh)
 
 
+_GRACE_SECONDS: Final = 1.0
+
+
 class Pooled:
     """Examines in worker processes; an event loop in a thread of its own talks to them."""
 
@@ -129,7 +132,13 @@ class Pooled:
 
     def now(self, texts: Sequence[str]) -> Findings:
         """See `Direct`."""
-        return self._run(self._detect(texts))
+        asked = asyncio.run_coroutine_threadsafe(self._detect(texts), self._loop)
+        try:
+            # The pool keeps to the budget, for waiting and for examining; after a fork there is nobody to do so.
+            return asked.result(2 * self._policy.detect.budget + _GRACE_SECONDS)
+        except TimeoutError:
+            asked.cancel()
+        raise DetectionTimeout("detection took longer than the policy's budget")
 
     async def later(self, texts: Sequence[str]) -> Findings:
         """See `Direct`."""

@@ -161,7 +161,7 @@ def _run(modules: Modules, event: Event) -> Event | None:
     for name, module in modules:
         try:
             answer = module.on_event(event)
-        except Exception as exc:  # noqa: BLE001 - whatever a module does wrong, the response must not go on
+        except BaseException as exc:  # noqa: BLE001 - whatever a module does wrong, the response must not go on
             reason = type(exc).__name__
         else:
             if answer is None:

@@ -101,6 +101,7 @@ class Wire:
     answers: Answers | None = None
     cost: Cost = lambda *_: None
     tells_cost: bool = False
+    hidden: Sequence[str] = ()
     on_event: Callable[[Any], object] | None = None
     """What the policy's modules make of events; NotExamined is what it raises when one fails."""
 
@@ -119,7 +120,7 @@ class Wire:
             answers=self.answers,
             shows=self.on_event is not None,
         )
-        setup = replace(setup, cost=self.cost, tells_cost=self.tells_cost)
+        setup = replace(setup, cost=self.cost, tells_cost=self.tells_cost, hidden=self.hidden)
         self.session = Session(setup, model=self.asked)
         self.sent_up: list[dict[str, Json]] = []
         self.raw_up: list[str] = []

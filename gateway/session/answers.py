@@ -7,6 +7,7 @@ found that the policy would mask is not kept. Keys are hashes keyed with a secre
 from __future__ import annotations
 
 import secrets
+import sys
 from collections import OrderedDict
 from collections.abc import Callable
 from hashlib import blake2b
@@ -19,13 +20,21 @@ _OWN: Final = frozenset({"message", "reasoning", "function_call", "custom_tool_c
 _NOT_ASKED: Final = frozenset({"type", "stream_id"})
 _ENTRY_BYTES: Final = 1024 * 1024
 """The largest answer that is kept: one is not to push out all others."""
+_PLACE_BYTES: Final = 400
+"""What the store itself takes for each."""
 
 
 class Kept(NamedTuple):
-    """An answer as JSON text, and the deployment that gave it."""
+    """An answer as JSON text, its id, and the deployment that gave it."""
 
     response: str
     deployment: str | None
+    name: str | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes it takes in memory, its place in the store included."""
+        return sys.getsizeof(self.response) + _PLACE_BYTES
 
 
 class Answers:
@@ -49,6 +58,8 @@ class Answers:
         places = (masked, nested) if isinstance(nested, dict) else (masked,)
         if any(place.get("generate") is False or place.get("conversation") is not None for place in places):
             return None
+        if any(place.get("store") is False for place in places):
+            return None  # its id would be known on another connection only
         asked: Json = {key: value for key, value in masked.items() if key not in _NOT_ASKED}
         digest = blake2b(key=self._secret, digest_size=16)
         for part in (tenant, policy_digest, model, encode(asked)):
@@ -67,17 +78,23 @@ class Answers:
 
     def put(self, key: bytes, kept: Kept) -> None:
         """Keep an answer, and forget those used longest ago that go over the bounds."""
-        if len(kept.response) > min(_ENTRY_BYTES, self._max_bytes):
+        now = self._clock()
+        for old in [old for old, (_, until) in self._kept.items() if until <= now or old == key]:
+            self._forget(old)
+        if kept.size > min(_ENTRY_BYTES, self._max_bytes):
             return
-        if key in self._kept:
-            self._forget(key)
-        self._kept[key] = (kept, self._clock() + self._ttl)
-        self._bytes += len(kept.response)
+        self._kept[key] = (kept, now + self._ttl)
+        self._bytes += kept.size
         while self._bytes > self._max_bytes:
             self._forget(next(iter(self._kept)))
 
+    def forget(self, name: str) -> None:
+        """Forget the answers that are the response of this id: it was deleted."""
+        for key in [key for key, (kept, _) in self._kept.items() if kept.name == name]:
+            self._forget(key)
+
     def _forget(self, key: bytes) -> None:
-        self._bytes -= len(self._kept.pop(key)[0].response)
+        self._bytes -= self._kept.pop(key)[0].size
 
 
 def may_be_kept(response: Json) -> bool:

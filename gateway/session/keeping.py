@@ -8,7 +8,8 @@ from gateway.errors import FrameError
 from gateway.session.answers import Kept, may_be_kept
 from gateway.session.effects import Detect, Effect
 from gateway.session.lanes import Lanes
-from gateway.session.states import Findings, Response, Setup
+from gateway.session.masking import question
+from gateway.session.states import Findings, Frame, Response, Setup
 from gateway.wire.events import Class, Event
 from gateway.wire.frame import encode, loads
 from gateway.wire.texts import walk
@@ -18,6 +19,7 @@ class Keeping:
     """The answers of one session that may be given again."""
 
     def __init__(self, setup: Setup, lanes: Lanes) -> None:
+        self._setup: Final = setup
         self._answers: Final = setup.answers
         self._lanes: Final = lanes
         self._asked: dict[int, tuple[bytes, Kept]] = {}
@@ -34,17 +36,18 @@ class Keeping:
         whole = frame.get("response") if isinstance(frame, dict) else None
         if not may_be_kept(whole) or (examined and response.found):
             return []
-        kept = Kept(encode(whole), response.deployment)
+        kept = Kept(encode(whole), response.deployment, response.id)
         if examined:
             answers.put(response.key, kept)
             return []
+        shown: Frame = {"response": whole}
         try:
-            texts = walk({"response": whole}, secrets=True).texts
+            texts = [text for text in walk(shown, secrets=True).texts if text.text]
         except FrameError:
             return []
         ticket = self._lanes.ticket()
         self._asked[ticket] = (response.key, kept)
-        return [Detect(ticket, [text.text for text in texts if text.text])]
+        return [Detect(ticket, question(self._setup, shown, texts).asked)]
 
     def detected(self, ticket: int, findings: Findings) -> None:
         """Detection answered: what holds nothing is kept."""

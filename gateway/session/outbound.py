@@ -87,7 +87,7 @@ class Outbound:
         if moving is not None and strand(moving, data):
             self.broken = True
             return []
-        data = mend(lane, row, frame, data, model=self.model, http=self._setup.http)
+        data = mend(self._setup, lane, row, frame, data, model=self.model)
         response, effects = self._respond(lane, row, frame, now)
         if response is not None:
             response.found += found or ()
@@ -379,7 +379,7 @@ class Outbound:
         if response.recorded:
             return [*stopped, *sent]
         record = Record(response.ticket, ended_row(self._setup, lane, response, frame, now))
-        if record.row.cost is not None and self._setup.tells_cost:
+        if self._setup.tells_cost and sent:
             sent[-1] = ToClient(with_cost(sent[-1].data, record.row.cost))
         # What the client may bring back without naming the response has to go to where it came from.
         held = marks(frame, self._setup.who.key) if response.several else ()

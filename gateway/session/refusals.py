@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.errors import GatewayError, NotExamined, Refused, UpstreamError
-from gateway.session.states import Lane
+from gateway.session.states import Lane, Setup
 from gateway.wire.events import Class, Event
-from gateway.wire.frame import Json, encode
+from gateway.wire.frame import Json, encode, loads
 from guardrails.errors import DetectionTimeout, EventError, GuardrailError, VaultError
 from guardrails.vault import WrongTenant
 
@@ -24,6 +24,7 @@ _NO_STATUS: Final = 600
 _GATEWAY: Final = 502
 _OUTAGES: Final = frozenset({401, 403, 404, 408, 429})
 _OUTAGE_CODES: Final = ("server_error", "rate_limit_exceeded", "insufficient_quota", "overloaded")
+_ENDS: Final = frozenset({Class.TERMINAL, Class.ERROR})
 _MODEL_HEADERS: Final = frozenset({"openai-model", "x-openai-model"})
 
 
@@ -56,13 +57,17 @@ def is_outage(frame: dict[str, Json]) -> bool:
     return code in _OUTAGE_CODES
 
 
-def mend(
-    lane: Lane, row: Event, frame: dict[str, Json], data: str, *, model: str | None = None, http: bool = False
-) -> str:
+def mend(setup: Setup, lane: Lane, row: Event, frame: dict[str, Json], data: str, *, model: str | None = None) -> str:
     """Bring an error into the form clients need, call the model by the name they use for it, and drop a name of it
-    that they would take for a warning.
+    that they would take for a warning, and the provider's key, which some quote in their errors.
     """
-    mended = frame.get("type") == "error" and tell(frame, http=http)
+    if row.cls in _ENDS and any(key in data for key in setup.hidden):
+        for key in setup.hidden:
+            data = data.replace(key, "(a key)")
+        new = loads(data)
+        frame.clear()
+        frame.update(new if isinstance(new, dict) else {})
+    mended = frame.get("type") == "error" and tell(frame, http=setup.http)
     headers = frame.get("headers")
     response = lane.active or (lane.waiting[0] if lane.waiting else lane.last)
     if row.cls is Class.NOTICE and isinstance(headers, dict) and (response is None or response.rewritten):

@@ -134,8 +134,8 @@ def usage_of(response: Json) -> Usage | None:
     )
 
 
-def with_cost(data: str, cost: Decimal) -> str:
-    """A last event as it is about to be sent, with its cost among its usage.
+def with_cost(data: str, cost: Decimal | None) -> str:
+    """A last event as it is about to be sent, with its cost among its usage; without any where it is not known.
 
     Written into what is sent, whichever way that came about, because it is ours and not to be examined.
     """
@@ -144,7 +144,12 @@ def with_cost(data: str, cost: Decimal) -> str:
     usage = response.get("usage") if isinstance(response, dict) else None
     if not isinstance(usage, dict):
         return data
-    usage["cost"] = float(cost)
+    if cost is None and "cost" not in usage:
+        return data
+    if cost is None:
+        del usage["cost"]
+    else:
+        usage["cost"] = float(cost)
     return encode(frame)
 
 

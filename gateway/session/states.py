@@ -63,6 +63,7 @@ class Setup:
     `several` are the models that have more than one deployment. `http` says that there is no connection to stay on: an
     error ends a request, and has the status that is its own. `answers` are those given before, if they may be given
     again. `cost` says what tokens cost; `tells_cost`, whether the client reads that in `usage.cost` of the last event.
+    `hidden` are the provider's keys, which some quote in their errors.
     `shows` says that events of the provider go to the policy's modules first.
     """
 
@@ -78,6 +79,7 @@ class Setup:
     answers: Answers | None = None
     cost: Cost = lambda *_: None
     tells_cost: bool = False
+    hidden: Collection[str] = ()
     shows: bool = False
 
     @property

@@ -329,21 +329,23 @@ def test_an_idle_connection_is_closed_and_a_busy_one_is_not() -> None:
     assert [row.reason for row in world.sink.rows] == [None, None, "The connection was idle."]
 
 
-def test_the_idle_watch_goes_on_while_frames_wait() -> None:
+def test_a_client_that_reads_nothing_for_as_long_is_left_and_its_response_recorded() -> None:
+    """Nothing else ends it: the loop waits to send, and looks at no timer."""
+
     async def script(world: World) -> None:
+        world.client.create("x")
+        await world.provider.next()
         world.client.reads.clear()
-        for _ in range(2 * _INBOX):
-            world.client.sends.put_nowait("not json")
+        world.provider.begin()
+        for number in range(2 * _INBOX):
+            world.provider.say("output_text.delta", output_index=0, delta=f"{number} ")
         await settled()
         assert world.runner._inbox.full()
+        world.runner._watch()
+        assert world.client.closed is None, "not before its time"
         world.runner._active -= 1000.0
         world.runner._watch()
-        assert not world.runner._timers[0].cancelled()
-        assert world.runner._timers[0].when() > asyncio.get_running_loop().time()
-        world.client.reads.set()
-        for _ in range(2 * _INBOX):
-            await world.client.next()
-        assert world.client.closed is None, "there was something to do all the time"
-        world.client.leave()
 
-    run(World, script)
+    world = run(World, script)
+    assert world.client.closed == (1001, "stalled")
+    assert [(row.direction, row.reason) for row in world.sink.rows] == [("input", None), ("output", "The client left.")]

@@ -154,7 +154,9 @@ def test_what_failed_or_ran_something_is_not_kept(name: str, whole: dict[str, Js
     assert len(kept) == 0
 
 
-@pytest.mark.parametrize("more", [{"generate": False}, {"conversation": "conv_1"}, {"conversation": {"id": "conv_1"}}])
+@pytest.mark.parametrize(
+    "more", [{"generate": False}, {"store": False}, {"conversation": "conv_1"}, {"conversation": {"id": "conv_1"}}]
+)
 def test_warm_ups_and_conversations_are_always_asked(more: dict[str, Json]) -> None:
     kept = answers()
     turn(Wire(answers=kept), **more)
@@ -188,18 +190,38 @@ def test_a_blocked_request_stays_blocked() -> None:
     assert wire.sent_down[-1]["type"] == "error"
 
 
+def test_an_answer_split_over_two_parts_is_seen_whole() -> None:
+    kept = answers()
+    parts: list[Json] = [
+        {"type": "output_text", "text": text, "annotations": []} for text in ("mail ada.lovelace", "@example.com now")
+    ]
+    turn(Wire(answers=kept), output=[{**MESSAGE, "content": parts}])
+    assert len(kept) == 0
+
+
+def test_a_deleted_answer_is_not_given_again() -> None:
+    kept = answers()
+    turn(Wire(answers=kept))
+    assert len(kept) == 1
+    kept.forget("resp_1")
+    assert Wire(answers=kept).create("hello")
+
+
 def test_answers_are_forgotten_after_their_time_and_over_their_bound() -> None:
     clock = Clock()
-    kept = Answers(ttl=60.0, max_bytes=100, clock=clock)
-    kept.put(b"a", Kept("x" * 60, None))
-    kept.put(b"b", Kept("y" * 30, None))
-    assert kept.get(b"a") == Kept("x" * 60, None)
-    kept.put(b"c", Kept("z" * 30, None))
-    assert (kept.get(b"b"), kept.get(b"c")) == (None, Kept("z" * 30, None))
-    kept.put(b"d", Kept("w" * 101, None))
-    assert kept.get(b"d") is None
+    first, second, third = (Kept(letter * 60, None) for letter in "xyz")
+    kept = Answers(ttl=60.0, max_bytes=2 * first.size, clock=clock)
+    kept.put(b"a", first)
+    kept.put(b"b", second)
+    assert kept.get(b"a") == first
+    kept.put(b"c", third)
+    assert (kept.get(b"b"), kept.get(b"c")) == (None, third)
+    kept.put(b"d", Kept("\U0001f600" * 300, None))
+    assert kept.get(b"d") is None, "it is larger than all of the store"
     clock.now = 60.0
     assert kept.get(b"a") is None
+    kept.put(b"e", first)
+    assert len(kept) == 1, "what is too old is gone"
 
 
 def test_a_provider_s_name_for_the_model_does_not_reach_the_client() -> None:

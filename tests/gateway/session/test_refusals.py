@@ -9,6 +9,7 @@ import pytest
 
 from gateway.errors import AuditError, FrameError, NotExamined, Refused, UpstreamError
 from gateway.session.refusals import STATUS, error_body, error_frame, tell
+from tests.kit import REPLAY, RESTORE, Wire
 
 
 def test_a_refusal_has_status_400_and_a_code_that_clients_do_not_retry() -> None:
@@ -99,6 +100,23 @@ def test_over_http_an_error_without_a_status_gets_one_by_its_code(code: str, tol
     frame: Any = {"type": "error", "code": code, "message": "Sorry."}
     assert tell(frame, http=True)
     assert (frame["status"], frame["error"]["code"]) == (told, code)
+
+
+@pytest.mark.parametrize("of", [RESTORE, REPLAY], ids=["restore", "replay"])
+def test_a_provider_that_quotes_its_key_does_not_show_it(of: Any) -> None:
+    wire = Wire(of, hidden=["sk-provider-7f6e5d4c3b2a1908"])
+    wire.create()
+    message = "Received API Key = sk-provider-7f6e5d4c3b2a1908"
+    told = wire.provider({"type": "error", "status": 400, "error": {"code": "x", "message": message}})
+    assert told[0]["error"]["message"] == "Received API Key = (a key)"  # type: ignore[index, call-overload]
+
+
+@pytest.mark.parametrize("status", [0, 101, 204, 302, -1, 10**9])
+def test_what_is_no_status_of_an_error_becomes_one(status: int) -> None:
+    for http in (False, True):
+        frame: Any = {"type": "error", "status": status, "error": dict(ERROR)}
+        assert tell(frame, http=http)
+        assert frame["status"] in (400, 502)
 
 
 def test_over_http_a_provider_that_cannot_be_reached_is_no_fault_of_the_request() -> None:
