@@ -11,7 +11,7 @@ and one that let nothing go is asked again only when an eighth more is there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -135,7 +135,7 @@ class MaskStream:
         if self._asked is None:
             raise AssertionError("an answer to no question")
         (text, base, final), self._asked = self._asked, None
-        end = len(text) if final else cut(text, base, findings, self._bounds)
+        end = len(text) if final else cut(text, base, [*findings, *self._tokens(text)], self._bounds)
         if end == base:
             self._wait()
             return None
@@ -144,6 +144,10 @@ class MaskStream:
     def late(self, text: str, findings: Sequence[Finding]) -> tuple[Applied, ...]:
         """What a look at the whole text shows that had gone out by then."""
         return self._masker.late(text, findings, self.known, self._covered)
+
+    def _tokens(self, text: str) -> Iterator[Finding]:
+        """The conversation's own tokens, which may hold spaces: no cut goes through one."""
+        return (Finding(start, end, "", 1.0, "token") for start, end, _ in self._masker.tokens(text, self.known))
 
     def _wait(self) -> None:
         """Nothing can go: look again when there is noticeably more."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 from bisect import bisect_right
-from collections.abc import Iterable, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final, Literal, TypeAlias
@@ -16,6 +16,7 @@ from guardrails import operators
 from guardrails.findings import Finding, resolve
 from guardrails.restore import Restorer
 from guardrails.tokens import REMEMBERED, Tokens, grammar
+from guardrails.variants import found
 from guardrails.vault import Restorable
 from policies.model import EntityRule, Policy
 
@@ -139,7 +140,8 @@ class Masker:
         `before` is what of the text went ahead.
         """
         restore = restore and self._policy.output.mask != "all"
-        spans = [(m.start(), m.end()) for m in self._grammar.pattern.finditer(text) if m[0] in known.values]
+        tokens = {start: (end, token) for start, end, token in self.tokens(text, known, before=before)}
+        spans = [(start, end) for start, (end, _) in tokens.items()]
         pieces: list[str] = []
         kept: list[str] = []
         applied: list[Applied] = []
@@ -149,8 +151,10 @@ class Masker:
             value, between = text[finding.start : finding.end], text[done : finding.start]
             if finding.module == _TOKEN:
                 shown = hidden = value
+                token = tokens[finding.start][1]
                 if restore:
-                    shown = self.restorer.one(value, before + text[: finding.start], known, escape=escape)
+                    shown = self.restorer.one(token, before + text[: finding.start], known, escape=escape)
+                    shown = value if shown == token else shown
             else:
                 hidden = shown = self._replacement(finding.entity, value, {}, bare=False)
                 rule = self._rule(finding.entity).output
@@ -167,6 +171,10 @@ class Masker:
             new = self.restorer.bare(new, known)
         masked = Masked("".join((*kept, rest)), made_by=_MAKER)
         return Outcome(new, masked, tuple(applied), tuple((finding.start, finding.end) for finding in acting))
+
+    def tokens(self, text: str, known: Restorable, *, before: str = "") -> Iterator[tuple[int, int, str]]:
+        """Where the conversation's own tokens stand in a text."""
+        return found(text, known, self._grammar.opening, before=before)
 
     def late(
         self, text: str, findings: Iterable[Finding], known: Restorable, covered: Sequence[tuple[int, int]]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from guardrails.links import LOOK_BACK, in_link
 from guardrails.tokens import IN_NAME, Grammar, entity_of
+from guardrails.variants import found
 from guardrails.vault import Restorable
 
 
@@ -33,23 +34,28 @@ class Restorer:
 
     def whole(self, text: str, known: Restorable, *, escape: bool = False, before: str = "") -> str:
         """Restore a text; `before` is what of it went ahead."""
-        grammar = self.grammar
-        if not known or (grammar.opening not in text and not (escape and "\\u" in text)):
+        if not known:
             return text
         pieces: list[str] = []
         done = 0
-        for match in (grammar.in_json if escape else grammar.pattern).finditer(text):
-            start = match.start()
-            if escape and is_escaped(text, start):
-                continue
+        tokens = self._in_json(text) if escape else found(text, known, self.grammar.opening, before=before)
+        for start, end, token in tokens:
             ahead = text[max(0, start - LOOK_BACK) : start]
             if len(ahead) < LOOK_BACK:
                 ahead = before + ahead
-            token = f"{grammar.opening}{match[1]}{grammar.closing}" if escape else match[0]
             value = self.one(token, ahead, known, escape=escape)
-            pieces += (text[done:start], match[0] if value == token else value)
-            done = match.end()
+            pieces += (text[done:start], text[start:end] if value == token else value)
+            done = end
         return "".join((*pieces, text[done:])) if pieces else text
+
+    def _in_json(self, text: str) -> Iterator[tuple[int, int, str]]:
+        """Where tokens stand in JSON source: as they are, or with their brackets escaped."""
+        grammar = self.grammar
+        if grammar.opening not in text and "\\u" not in text:
+            return
+        for match in grammar.in_json.finditer(text):
+            if not is_escaped(text, match.start()):
+                yield (*match.span(), f"{grammar.opening}{match[1]}{grammar.closing}")
 
     def bare(self, text: str, known: Restorable) -> str:
         """Restore tokens that stand without brackets, in names and ids."""

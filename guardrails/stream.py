@@ -12,10 +12,12 @@ from typing import Final
 from guardrails.links import LOOK_BACK
 from guardrails.restore import Restorer, is_escaped
 from guardrails.tokens import MAX_ENTITY, MAX_ID_LENGTH
+from guardrails.variants import may_hold, unfinished
 from guardrails.vault import Restorable
 
 _UNFINISHED: Final = re.compile(r"\\(?:u(?:[0-9a-fA-F]{0,3}))?\Z")
 _LONGEST_IN_JSON: Final = MAX_ENTITY + MAX_ID_LENGTH + 14
+_LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _PIECES: Final = 1024
 """Pieces kept before they are joined and cut to what counts: bounded, and joined rarely."""
 
@@ -23,12 +25,13 @@ _PIECES: Final = 1024
 class RestoreStream:
     """One text that arrives in pieces: `feed()` each, then `flush()`."""
 
-    __slots__ = ("_escape", "_held", "_recent", "_restorer", "known")
+    __slots__ = ("_escape", "_held", "_last", "_recent", "_restorer", "known")
 
     def __init__(self, restorer: Restorer, known: Restorable, *, escape: bool = False) -> None:
         self._restorer = restorer
         self._escape = escape
         self._held = ""
+        self._last = ""
         self._recent: list[str] = []
         self.known = known
 
@@ -39,8 +42,7 @@ class RestoreStream:
 
     def feed(self, piece: str) -> str:
         """Take the next piece; give what is certain by now."""
-        opening = self._restorer.grammar.opening
-        if not self._held and opening not in piece and not (self._escape and "\\" in piece):
+        if not self._held and self._passes(piece):
             self._passed(piece)
             return piece
         text = self._held + piece
@@ -53,13 +55,19 @@ class RestoreStream:
         rest, self._held = self._held, ""
         return self._restore(rest)
 
+    def _passes(self, piece: str) -> bool:
+        """Whether nothing of a piece can be of a token: true of nearly all, so it has to be fast."""
+        opening = self._restorer.grammar.opening
+        if self._escape:
+            return opening not in piece and "\\" not in piece
+        if opening in piece or "_" in piece or "&" in piece or "\\" in piece or "*" in piece:
+            return False
+        word = piece[len(piece.rstrip(_LETTERS)) :]
+        return not word or word.upper() not in self.known.starts
+
     def _certain(self, text: str) -> int:
         """How much of a text cannot be the beginning of a token."""
-        grammar = self._restorer.grammar
-        start = text.rfind(grammar.opening)
-        if start >= 0 and len(text) - start < grammar.longest and self.known.may_begin(text[start:]):
-            return start
-        return len(text)
+        return unfinished(text, self.known, self._restorer.grammar.opening, before=self._last)
 
     def _certain_in_json(self, text: str) -> int:
         """The same in JSON source, where a bracket may be an escape that is itself not there yet as a whole.
@@ -80,17 +88,18 @@ class RestoreStream:
         return end
 
     def _restore(self, text: str) -> str:
-        whole = self._restorer.grammar.closing in text or (self._escape and "\\u" in text)
+        whole = not self._escape or self._restorer.grammar.closing in text or "\\u" in text
         before = ""
-        if self._recent and whole:
+        if self._recent and whole and (self._escape or may_hold(text, self._restorer.grammar.opening)):
             before = "".join(self._recent)[-LOOK_BACK:]
             self._recent = [before]
-        restored = self._restorer.whole(text, self.known, escape=self._escape, before=before)
+        restored = self._restorer.whole(text, self.known, escape=self._escape, before=before or self._last)
         self._passed(text)
         return restored
 
     def _passed(self, text: str) -> None:
-        """Keep what went by, as far as it decides whether the next token stands in a link."""
+        """Keep what went by, as far as it decides whether the next token stands in a link, or in a word."""
+        self._last = text[-1:] or self._last
         if self._restorer.urls:
             return
         self._recent.append(text[-LOOK_BACK:])

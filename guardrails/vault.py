@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Protocol
 
 from guardrails.errors import VaultError
+from guardrails.tokens import SPACED_ID
 
+_FEW: Final = 64
+"""Ids that are looked for one by one; with more of them it is faster to look for what could be one."""
 MAX_VALUES: Final = 20_000
 """Values one conversation may hold. About 4 MB; a conversation with more is a data set, and is refused."""
 
@@ -22,13 +25,57 @@ MAX_VALUES: Final = 20_000
 class Restorable:
     """An immutable set of tokens and their values. `has_bare`: some tokens have no brackets, for names and ids."""
 
-    __slots__ = ("_known", "_sorted", "has_bare", "values")
+    __slots__ = ("_bodies", "_by_id", "_known", "_sorted", "_starts", "has_bare", "values")
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self.values: Mapping[str, str] = MappingProxyType(dict(values))
         self.has_bare = any(token[:1].isalpha() for token in self.values)
         self._sorted: list[str] | None = None
         self._known: frozenset[str] | None = None
+        self._by_id: dict[str, list[str]] | None = None
+        self._bodies: list[str] | None = None
+        self._starts: frozenset[str] | None = None
+
+    @property
+    def by_id(self) -> Mapping[str, Sequence[str]]:
+        """The tokens that have brackets, by their ids."""
+        if self._by_id is None:
+            self._by_id = {}
+            for token in self.values:
+                if not token[:1].isalpha():
+                    self._by_id.setdefault(token[token.rfind("_") + 1 : -1], []).append(token)
+        return self._by_id
+
+    def mentioned(self, text: str) -> bool:
+        """Whether the id of a token that has brackets stands in a text."""
+        if len(self.by_id) <= _FEW:
+            return any(identity in text for identity in self.by_id)
+        return any(run[1] in self.by_id for run in SPACED_ID.finditer(text))
+
+    @property
+    def starts(self) -> frozenset[str]:
+        """Every beginning, in capital letters, of the first word of a token's name."""
+        if self._starts is None:
+            firsts = {token[1:].partition("_")[0] for tokens in self.by_id.values() for token in tokens}
+            self._starts = frozenset(first[:end].upper() for first in firsts for end in range(1, len(first) + 1))
+        return self._starts
+
+    def may_be(self, body: str) -> bool:
+        """Whether a text in capital letters is a beginning, or all, of a token without its brackets."""
+        bodies = self._capitals()
+        index = bisect_left(bodies, body)
+        return index < len(bodies) and bodies[index].startswith(body)
+
+    def is_body(self, body: str) -> bool:
+        """Whether a text in capital letters is all of a token without its brackets."""
+        bodies = self._capitals()
+        index = bisect_left(bodies, body)
+        return index < len(bodies) and bodies[index] == body
+
+    def _capitals(self) -> list[str]:
+        if self._bodies is None:
+            self._bodies = sorted(token[1:-1].upper() for tokens in self.by_id.values() for token in tokens)
+        return self._bodies
 
     def with_values(self, more: Mapping[str, str]) -> Restorable:
         """This set and some more; itself when there is nothing new.

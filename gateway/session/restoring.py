@@ -84,10 +84,10 @@ class Restoring:
         # A token may have escapes anywhere, and what `logprobs` repeat is not restored.
         if response.known.has_bare or "\\u00" in data or any(some in data for some in _LOGPROBS):
             return None
-        new = data
+        new = rest = data
         for old, restored in response.repeats.items():
-            new = new.replace(old, restored)
-        return None if self._token.search(new) else new
+            new, rest = new.replace(old, restored), rest.replace(old, "")
+        return None if response.known.mentioned(rest) else new
 
     def whole(
         self,
@@ -101,10 +101,10 @@ class Restoring:
         """An event that carries whole texts, restored; the very same text when it holds no token."""
         # JSON may write a bracket as an escape, and names carry tokens without any.
         anywhere = known.has_bare or self._may_be_escaped(data)
-        if not known or not (anywhere or self._token.search(data)):
+        if not known or not (anywhere or self._token.search(data) or known.mentioned(data)):
             return data
         try:
-            found = walk(frame, open_json=False, having=None if anywhere else self._restorer.grammar.opening)
+            found = walk(frame, open_json=False)
         except FrameError:
             return data  # too many values to look at: its tokens stay tokens
         allowed = [text for text in found.texts if self.allows(text, frame, tools)]

@@ -19,7 +19,7 @@ DETECT = "version: 1\nname: t\ndetect:\n  fold: false\n  decode: []\n  modules:\
 class Near:
     """A module of somebody's own that has a bound."""
 
-    bound = Bound(3, before=10, after=120)
+    bound = Bound(9, before=10, after=120)
 
     def find(self, text: str) -> Iterable[Finding]:
         """Find nothing."""
@@ -47,8 +47,8 @@ def test_the_built_in_policies_are_decided_word_by_word(name: str) -> None:
 
 
 def test_patterns_say_how_many_words_must_follow() -> None:
-    bounds = horizon(load_text(DETECT + r"    - {use: patterns, patterns: [{entity: A, regex: 'a(?: b){4}'}]}"))
-    assert (bounds.words, bounds.after, bounds.before, bounds.sentences) == (5, 0, BEFORE, False)
+    bounds = horizon(load_text(DETECT + r"    - {use: patterns, patterns: [{entity: A, regex: 'a(?: b){8}'}]}"))
+    assert (bounds.words, bounds.after, bounds.before, bounds.sentences) == (9, 0, BEFORE, False)
 
 
 def test_context_words_of_a_pattern_are_looked_for_on_both_sides() -> None:
@@ -57,8 +57,8 @@ def test_context_words_of_a_pattern_are_looked_for_on_both_sides() -> None:
 
 
 def test_the_words_of_a_text_that_is_always_found_count() -> None:
-    text = DETECT + "    - {use: secrets}\n  deny: [{entity: P, text: 'a project of many words'}]"
-    assert horizon(load_text(text)).words == 5
+    text = DETECT + "    - {use: secrets}\n  deny: [{entity: P, text: 'a project of so very many words in all'}]"
+    assert horizon(load_text(text)).words == 9
 
 
 @pytest.mark.parametrize(
@@ -76,4 +76,4 @@ def test_a_module_without_a_bound_is_decided_by_sentences(module: str) -> None:
 
 def test_a_module_of_ones_own_may_have_a_bound() -> None:
     bounds = horizon(load_text(DETECT + "    - {use: 'tests.guardrails.test_horizon:Near'}"))
-    assert (bounds.words, bounds.after, bounds.sentences) == (4, 120, False)
+    assert (bounds.words, bounds.after, bounds.sentences) == (10, 120, False)

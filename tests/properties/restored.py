@@ -61,18 +61,39 @@ class Talk:
         return self.run([one(kind, pieces)])[0][0]
 
 
-def expected(text: str, names: Mapping[str, str]) -> str:
+OPENED: Final = r"(?:<|&lt;|&#60;|&#[xX]3[cC];|\\u003[cC])"
+CLOSED: Final = r"(?:\\?>|&gt;|&#62;|&#[xX]3[eE];|\\u003[eE])"
+
+
+def exactly(text: str, names: Mapping[str, str]) -> str:
     """A text with every token replaced, in one pass."""
     return re.sub("|".join(map(re.escape, names)), lambda match: names[match[0]], text)
+
+
+def expected(text: str, names: Mapping[str, str]) -> str:
+    """A text with every token replaced, and what models make of tokens, in one pass."""
+    alternatives: list[str] = []
+    values: dict[str, str] = {}
+    for number, (token, value) in enumerate(names.items()):
+        *words, identity = token[1:-1].split("_")
+        inside, alone = ("".join(f"{word}{between}" for word in words) for between in (r"(?:\\?[_*]| )", r"\\?[_*]"))
+        values[f"t{number}"] = value
+        alternatives.append(
+            rf"(?P<t{number}>{re.escape(token)}"
+            rf"|{OPENED}[ *`]{{0,3}}(?i:{inside}){identity}(?![A-Za-z0-9])(?:[ *`]{{0,3}}{CLOSED})?"
+            rf"|(?:(?<![A-Za-z0-9_\\])|(?<=(?<![A-Za-z0-9_\\])_)|(?<=(?<![A-Za-z0-9_\\])__))"
+            rf"(?i:{alone}){identity}(?![A-Za-z0-9]))"
+        )
+    return re.sub("|".join(alternatives), lambda match: values[str(match.lastgroup)], text)
 
 
 def expected_json(value: Any, names: Mapping[str, str]) -> Any:
     """The same for every string and key of a value."""
     if isinstance(value, dict):
-        return {expected(key, names): expected_json(child, names) for key, child in value.items()}
+        return {exactly(key, names): expected_json(child, names) for key, child in value.items()}
     if isinstance(value, list):
         return [expected_json(child, names) for child in value]
-    return expected(value, names) if isinstance(value, str) else value
+    return exactly(value, names) if isinstance(value, str) else value
 
 
 def adversarial(talk: Talk) -> str:
@@ -102,6 +123,7 @@ def check_every_size(kind: str) -> None:
 
 PIECES: Final = st.sampled_from(
     ["<", "<EMAIL_", "ADDRESS_", "EMAIL", "_", ">", "A", "B", "C", "A[:-4]", "B[6:]", "A[:9]", "\\u003c", "\\u003e",
+     "email_address_", "EMAIL ADDRESS ", "Email\\_Address\\_", "A[id]", "&lt;", "&gt;", "**", "&", "_",
      "\\", '"', "\n", " ", "://", "https://", "](", "é", "😀", "<EMAIL_ADDRESS_zzzzzzzz>", "]", "{", "x", "\\\\"]
 )  # fmt: skip
 
@@ -109,6 +131,7 @@ PIECES: Final = st.sampled_from(
 def spelled(pieces: list[str], talk: Talk) -> str:
     """Pieces in which A, B and C stand for the conversation's tokens, and A[:9] for a part of one."""
     names = {"A": talk.email, "B": talk.other, "C": talk.note}
+    names |= {"A[id]": talk.email[1:-1].rpartition("_")[2]}
     names |= {"A[:-4]": talk.email[:-4], "B[6:]": talk.other[6:], "A[:9]": talk.email[:9]}
     return "".join(names.get(piece, piece) for piece in pieces)
 
@@ -187,7 +210,7 @@ def check_strangers() -> None:
     same_tenant = conversation(STRANGER, wire=Wire(talk.wire.policy))
     other_tenant = conversation(EMAIL, STRANGER, wire=Wire(talk.wire.policy, secret=b"another tenant's own secret"))
     foreign = [*tokens(same_tenant, STRANGER), *tokens(other_tenant, EMAIL, STRANGER)]
-    invented = ["<EMAIL_ADDRESS_aaaaaaaa>", talk.email.upper(), talk.email.replace("EMAIL", "E"), talk.email[1:-1]]
+    invented = ["<EMAIL_ADDRESS_aaaaaaaa>", talk.email.upper(), talk.email.replace("EMAIL", "E"), talk.email[:-2]]
     for name in (*foreign, *invented):
         for kind in KINDS:
             text = json.dumps({"a": name}) if kind in JSON else f"a {name} b"

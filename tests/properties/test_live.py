@@ -48,7 +48,8 @@ def test_what_the_client_had_sent_comes_back_and_the_rest_is_masked(random: Rand
     values: dict[str, str] = {}
     for value in VALUES[:2]:
         values[Tokens(b"a" * 32, "angle").make("EMAIL_ADDRESS", value, values)] = value
-    words = [*values, *VALUES, "see", "https://x.example/?q=", "the", "end."]
+    spaced = [f"< {token[1:-1].replace('_', ' ').lower()} >" for token in values]  # as models write them
+    words = [*values, *spaced, *VALUES, "see", "https://x.example/?q=", "the", "end."]
     text = " ".join(random.choice(words) for _ in range(40))
     check(LIVING, text, cuts(random, text), Restorable(values))
 

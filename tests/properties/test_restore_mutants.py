@@ -37,7 +37,7 @@ def test_without_holding_back_the_cuts_show(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_holding_back_only_an_open_bracket_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mutant: only a bracket at the very end is held back."""
-    monkeypatch.setattr(Restorable, "may_begin", lambda _self, text: text == "<")
+    monkeypatch.setattr(Restorable, "may_be", lambda _self, text: not text)
     with pytest.raises(AssertionError):
         check_every_offset("text")
 

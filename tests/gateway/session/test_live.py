@@ -355,7 +355,7 @@ def test_the_row_has_what_was_found_and_the_text_once() -> None:
 
 def test_a_client_that_leaves_leaves_a_row_with_what_it_got() -> None:
     wire = talk()
-    for event in sequence([one("text", chunks(TEXT, 10))])[:8]:
+    for event in sequence([one("text", chunks(TEXT, 10))])[:9]:
         wire.provider(event)
     (row,) = wire.session.client_left(1.0)
     assert [found.applied.entity for found in row.findings] == ["EMAIL_ADDRESS"]

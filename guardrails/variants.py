@@ -1,0 +1,158 @@
+"""What models make of tokens: other letters, spaces for `_`, entities for brackets, no brackets, emphasis within.
+
+A token is known by its id, which must stand there exactly as it was made; nobody writes eight such letters by chance.
+Around it the entity's name may be in any case, with `_`, `\\_`, `*` or, within brackets, a space between its words. The
+brackets may be escaped as HTML, Markdown or JSON do, have spaces or emphasis inside, or be missing. Whatever of them is
+there is taken away with the name. Decision 23 says why so much, and no more.
+
+In JSON source only the exact form counts, with its brackets as they are or as JSON escapes them (tokens.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Final
+
+from guardrails.tokens import ID, MAX_ENTITY, MAX_ID_LENGTH, SPACED_ID, entity_of
+from guardrails.vault import Restorable
+
+LONGEST: Final = 2 * MAX_ENTITY + MAX_ID_LENGTH + 32
+"""Characters of the longest variant: a name with `\\_` for each `_`, brackets as escapes, and what may be inside."""
+
+_EXACT: Final = MAX_ENTITY
+"""Characters after a bracket among which a variant with spaces has its first."""
+_INSIDE: Final = r"[ *`]{0,3}"
+_WORDS: Final = r"\\?[_*]"
+_WORDS_INSIDE: Final = r"(?:\\?[_*]| )"
+_SEPARATOR: Final = re.compile(r"\\?[_*]| ")
+_RUN: Final = re.compile(r"[A-Za-z0-9_\\*]*\Z")
+_OPENING: Final = {
+    "<": r"(?:<|&lt;|&#60;|&#[xX]3[cC];|\\u003[cC])",
+    "[": r"(?:\[|&#91;)",
+    "{": r"(?:\{|&#123;)",
+}
+_CLOSING: Final = {
+    "<": r"(?:\\?>|&gt;|&#62;|&#[xX]3[eE];|\\u003[eE])",
+    "[": r"(?:\\?\]|&#93;)",
+    "{": r"(?:\\?\}|&#125;)",
+}
+_BEGUN: Final = re.compile(r"(?:&(?:[lg]t?|#[0-9xX][0-9a-fA-F]{0,2}|#)?|\\(?:u0{0,2}3?)?)\Z")
+"""An escape of a bracket that is not all there."""
+_SIGNS: Final = ("_", "&", "\\", "*")
+
+
+@lru_cache(maxsize=1024)
+def _before(entity: str, opening: str) -> re.Pattern[str]:
+    """What stands before an id: a bracket and the name, or the name alone, at the end of a text."""
+    parts = [re.escape(part) for part in entity.split("_")]
+    inside, alone = _WORDS_INSIDE.join([*parts, ""]), _WORDS.join([*parts, ""])
+    return re.compile(
+        rf"(?:(?P<open>{_OPENING[opening]}){_INSIDE}{inside}|(?<![A-Za-z0-9_\\])_{{0,2}}(?P<name>{alone}))\Z",
+        re.IGNORECASE,
+    )
+
+
+@lru_cache(maxsize=8)
+def _after(opening: str) -> re.Pattern[str]:
+    return re.compile(_INSIDE + _CLOSING[opening])
+
+
+@lru_cache(maxsize=8)
+def _opened(opening: str) -> re.Pattern[str]:
+    return re.compile(_OPENING[opening])
+
+
+def found(text: str, known: Restorable, opening: str, *, before: str = "") -> Iterator[tuple[int, int, str]]:
+    """Where tokens of a conversation stand in a text, as they are or in a variant, in order, with the token itself.
+
+    `before` is what of the text went ahead; its last character counts.
+    """
+    if not known or not may_hold(text, opening):
+        return
+    lead = before[-1:]
+    for run in _ids(text, opening):
+        for token in known.by_id.get(run[1], ()):
+            span = _span(lead, text, run, token, opening)
+            if span is not None:
+                yield (*span, token)
+                break
+
+
+def _ids(text: str, opening: str) -> Iterable[re.Match[str]]:
+    """What could be ids, in order: after a space only behind a bracket, for words stand behind spaces."""
+    runs = {run.start(1): run for run in ID.finditer(text)}
+    for opened in _opened(opening).finditer(text):
+        if text[opened.end() : opened.end() + _EXACT].find(" ") >= 0:
+            runs |= {run.start(1): run for run in SPACED_ID.finditer(text, opened.end(), opened.end() + LONGEST)}
+    return [runs[at] for at in sorted(runs)]
+
+
+def may_hold(text: str, opening: str) -> bool:
+    """Whether there can be a token in a text at all: no variant does without one of these."""
+    return opening in text or any(sign in text for sign in _SIGNS)
+
+
+def _span(lead: str, text: str, run: re.Match[str], token: str, opening: str) -> tuple[int, int] | None:
+    start, end = run.span(1)
+    exact = start - len(token) + len(run[1]) + 1
+    if exact >= 0 and text.startswith(token, exact):
+        return exact, exact + len(token)
+    low = max(0, start - LONGEST)
+    ahead = (lead if low == 0 else text[low - 1]) + text[low:start]
+    stands = _before(entity_of(token), opening).search(ahead)
+    if stands is None:
+        return None
+    named = "open" if stands["open"] is not None else "name"
+    first = stands.start(named) - len(ahead) + start
+    if first < 0:
+        return None
+    closed = _after(opening).match(text, end) if named == "open" else None
+    return first, end if closed is None else closed.end()
+
+
+def unfinished(text: str, known: Restorable, opening: str, *, before: str = "") -> int:
+    """From where on a text could still become a token, or more of one; its length when nothing of it can."""
+    low = max(0, len(text) - LONGEST)
+    for opened in _opened(opening).finditer(text, low):
+        if _may_go_on(text[opened.end() :], known, opening):
+            return opened.start()
+    run = _RUN.search(text, low)
+    at = run.start() if run is not None else len(text)
+    begun = _BEGUN.search(text, low)
+    starts = [at] if at < len(text) and _may_begin(text[at:], known) else []
+    lead = text[at - 1 : at] if at else before[-1:]
+    if lead.isalnum() and lead.isascii():
+        starts = []
+    if begun is not None:
+        starts.append(begun.start())
+    return min(starts, default=len(text))
+
+
+def _may_begin(run: str, known: Restorable) -> bool:
+    """Whether a run of letters may be the beginning, or all, of a token without brackets."""
+    # Emphasis before it is no part of it; what is found begins after any of these.
+    return any(known.may_be(_plain(run[at:])) for at in {0, len(run) - len(run.lstrip("_*\\"))} | _stars(run))
+
+
+def _stars(run: str) -> set[int]:
+    return {at + 1 for at, sign in enumerate(run) if sign == "*"} if "*" in run else set()
+
+
+def _may_go_on(rest: str, known: Restorable, opening: str) -> bool:
+    """Whether what stands after a bracket may still become a token, or is one whose bracket may still close."""
+    body = rest.lstrip(" *`")
+    if not body:
+        return len(rest) <= len("   ")
+    if known.may_be(_plain(body)):
+        return True
+    begun = _BEGUN.search(body)
+    ended = body[: begun.start()] if begun is not None else body
+    name = ended.rstrip(" *`")
+    return len(ended) - len(name) <= len("   ") and known.is_body(_plain(name))
+
+
+def _plain(body: str) -> str:
+    """A name as a token has it, in capital letters; a backslash at the end belongs to what is not there yet."""
+    return _SEPARATOR.sub("_", body.removesuffix("\\")).upper()
