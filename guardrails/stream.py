@@ -25,7 +25,7 @@ _PIECES: Final = 1024
 class RestoreStream:
     """One text that arrives in pieces: `feed()` each, then `flush()`."""
 
-    __slots__ = ("_escape", "_held", "_last", "_recent", "_restorer", "known")
+    __slots__ = ("_escape", "_held", "_keeps", "_last", "_marks", "_recent", "_restorer", "known")
 
     def __init__(self, restorer: Restorer, known: Restorable, *, escape: bool = False) -> None:
         self._restorer = restorer
@@ -33,6 +33,9 @@ class RestoreStream:
         self._held = ""
         self._last = ""
         self._recent: list[str] = []
+        self._keeps = not restorer.urls
+        opening = re.escape(restorer.grammar.opening)
+        self._marks = re.compile(rf"{opening}|\\" if escape else rf"{opening}|[_&\\*]").search
         self.known = known
 
     @property
@@ -42,7 +45,7 @@ class RestoreStream:
 
     def feed(self, piece: str) -> str:
         """Take the next piece; give what is certain by now."""
-        if not self._held and self._passes(piece):
+        if not self._held and self._marks(piece) is None and (self._escape or self._ends_otherwise(piece)):
             self._passed(piece)
             return piece
         text = self._held + piece
@@ -55,13 +58,8 @@ class RestoreStream:
         rest, self._held = self._held, ""
         return self._restore(rest)
 
-    def _passes(self, piece: str) -> bool:
-        """Whether nothing of a piece can be of a token: true of nearly all, so it has to be fast."""
-        opening = self._restorer.grammar.opening
-        if self._escape:
-            return opening not in piece and "\\" not in piece
-        if opening in piece or "_" in piece or "&" in piece or "\\" in piece or "*" in piece:
-            return False
+    def _ends_otherwise(self, piece: str) -> bool:
+        """Whether the last word of a piece begins no token: true of nearly all, so it has to be fast."""
         word = piece[len(piece.rstrip(_LETTERS)) :]
         return not word or word.upper() not in self.known.starts
 
@@ -100,8 +98,7 @@ class RestoreStream:
     def _passed(self, text: str) -> None:
         """Keep what went by, as far as it decides whether the next token stands in a link, or in a word."""
         self._last = text[-1:] or self._last
-        if self._restorer.urls:
-            return
-        self._recent.append(text[-LOOK_BACK:])
-        if len(self._recent) > _PIECES:
-            self._recent = ["".join(self._recent)[-LOOK_BACK:]]
+        if self._keeps:
+            self._recent.append(text[-LOOK_BACK:])
+            if len(self._recent) > _PIECES:
+                self._recent = ["".join(self._recent)[-LOOK_BACK:]]

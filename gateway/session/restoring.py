@@ -10,7 +10,7 @@ from typing import Final
 from gateway.errors import FrameError
 from gateway.session.masking import BARE
 from gateway.session.states import Frame, Response, Setup, Streaming
-from gateway.wire.events import Class, Event
+from gateway.wire.events import EVENTS, Class, Event
 from gateway.wire.frame import Json, encode
 from gateway.wire.schema import Kind
 from gateway.wire.texts import Text, position, walk
@@ -139,11 +139,12 @@ class Restoring:
         return listed and not any(fnmatchcase(name, entry) for entry in deny)
 
     def _delta(self, response: Response, row: Event, frame: Frame, piece: str, data: str) -> list[str]:
-        if not self.allowed(tool=row.tool, name=_indexed(frame, response.tools) if self._by_name else None):
+        named = _indexed(frame, response.tools) if self._by_name else None
+        if not (self._plain or self.allowed(tool=row.tool, name=named)):
             return [data]
-        # `added` and `delta` bring pieces of one text.
-        text = str(frame["type"]).rpartition(".")[0]
-        new = self._stream(response, row, frame, row.text, (*position(frame), text)).feed(piece)
+        name = str(frame["type"])
+        at = (*position(frame), _TEXT_OF.get(name) or _text_of(name))
+        new = self._stream(response, row, frame, row.text, at).feed(piece)
         if new == piece:
             return [data]
         return [encode(_with_piece(frame, row.text, new))] if new else []
@@ -214,6 +215,14 @@ def _called(text: Text, frame: Frame, tools: Mapping[int, str]) -> str | None:
 def _indexed(frame: Frame, tools: Mapping[int, str]) -> str | None:
     index = frame.get("output_index")
     return tools.get(index) if isinstance(index, int) else None
+
+
+def _text_of(name: str) -> str:
+    """To which text of its position an event belongs: `added` and `delta` bring pieces of one."""
+    return name.rpartition(".")[0]
+
+
+_TEXT_OF: Final = {name: _text_of(name) for name, row in EVENTS.items() if row.cls is Class.DELTA}
 
 
 def is_json(text: Text, *, json_text: bool) -> bool:
