@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hmac
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final, Literal, TypeAlias
 
-from guardrails import operators
+from guardrails import operators, persons
 from guardrails.findings import Finding, resolve
 from guardrails.restore import Restorer
 from guardrails.tokens import REMEMBERED, Tokens, grammar
@@ -101,11 +101,15 @@ class Masker:
         pieces: list[str] = []
         applied: list[Applied] = []
         done = 0
-        for finding in self._resolved(text, findings, Direction.INPUT, ()):
+        resolved = self._resolved(text, findings, Direction.INPUT, ())
+        wholes = self._wholes(text, resolved)
+        for finding in resolved:
             value = text[finding.start : finding.end]
             action: Action = "block" if self._rule(finding.entity).input == "block" else "mask"
             applied.append(self._applied(finding, value, action))
-            pieces += (text[done : finding.start], self._replacement(finding.entity, value, values, bare=bare))
+            whole = wholes.get(value) if wholes and finding.entity == persons.ENTITY else None
+            new = self._replacement(finding.entity, value, values, bare=bare, whole=whole)
+            pieces += (text[done : finding.start], new)
             done = finding.end
         return self._outcome(text, pieces, done, applied)
 
@@ -209,11 +213,23 @@ class Masker:
                 acting.append(finding)
         return [replace(f, score=f.score - _FIRST) if f.score > _FIRST else f for f in resolve(acting, text)]
 
-    def _replacement(self, entity: str, value: str, values: MutableMapping[str, str], *, bare: bool) -> str:
+    def _wholes(self, text: str, findings: Iterable[Finding]) -> Mapping[str, str]:
+        """The whole names of the persons that are found in a text by a part of it, if the policy asks for that."""
+        if self._policy.tokens.persons == "apart":
+            return {}
+        return persons.wholes(text[f.start : f.end] for f in findings if f.entity == persons.ENTITY)
+
+    def _replacement(
+        self, entity: str, value: str, values: MutableMapping[str, str], *, bare: bool, whole: str | None = None
+    ) -> str:
         operator = self._policy.operator(entity)
         if operator.use != _TOKEN:
             return operators.apply(operator, entity, value, self._secret)
-        token = self._tokens.make(entity, value, values)
+        if whole is not None and self._policy.tokens.persons == "related":
+            token = self._tokens.related(entity, value, whole, values)
+        else:
+            value = value if whole is None else whole
+            token = self._tokens.make(entity, value, values)
         if bare:
             token = token[1:-1]
         values[token] = value

@@ -19,6 +19,8 @@ _BRACKETS: Final[dict[Style, tuple[str, str]]] = {"angle": ("<", ">"), "square":
 ID_LENGTH: Final = 8
 """40 bits. Two values that meet in one conversation get longer ids, so that no two ever share a token."""
 MAX_ID_LENGTH: Final = 16
+MARK_LENGTH: Final = 4
+"""Letters that tell a part of a name from the whole name, whose id goes before them."""
 MAX_ENTITY: Final = 64
 REMEMBERED: Final = 20_000
 """Values of a connection whose tokens and fingerprints are kept for its next turn: an agent sends all of it again."""
@@ -115,6 +117,21 @@ class Tokens:
             if taken.get(token, value) == value == taken.get(body, value):
                 return token
         raise AssertionError("80 bits of HMAC met twice in one conversation")
+
+    def related(self, entity: str, value: str, whole: str, taken: Mapping[str, str]) -> str:
+        """The token for a part of a name, such as "Smith" of the whole "John Smith": the whole's id, with more letters.
+
+        It stands for the part alone, so that restoring is exact. Otherwise as `make`.
+        """
+        head = _letters(self._digest(entity, whole)[: ID_LENGTH * 5 // 8])
+        tail = _letters(self._digest(entity, f"{whole}\x00{value}")[: ID_LENGTH * 5 // 8])
+        opening, closing = self._brackets
+        for length in range(MARK_LENGTH, MAX_ID_LENGTH - ID_LENGTH + 1):
+            body = f"{entity}_{head}{tail[:length]}"
+            token = f"{opening}{body}{closing}"
+            if taken.get(token, value) == value == taken.get(body, value):
+                return token
+        return self.make(entity, value, taken)
 
     def _digest(self, entity: str, value: str) -> bytes:
         return hmac.digest(self._secret, f"{entity}\x00{value}".encode(), "sha256")

@@ -150,6 +150,9 @@ class Tokens(FileModel):
 
     style: Literal["angle", "square", "curly"] = "angle"
     """angle <EMAIL_ADDRESS_k7x2m9qa>, square [EMAIL_ADDRESS_k7x2m9qa], curly {EMAIL_ADDRESS_k7x2m9qa}."""
+    persons: Literal["apart", "related", "same"] = "apart"
+    """What a part of a name becomes, such as Smith where a text also says John Smith: apart, a token of its own;
+    related, one that begins as that of John Smith does; same, that of John Smith, which is restored as John Smith."""
 
 
 class Audit(FileModel):
