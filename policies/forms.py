@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Literal
 
 import regex
@@ -43,6 +43,7 @@ Entity = Annotated[str, Matching(r"[A-Z][A-Z0-9_]{0,63}", "an entity's name such
 EntityOrDefault = Annotated[
     str, Matching(r"default|[A-Z][A-Z0-9_]{0,63}", "'default' or an entity's name such as EMAIL_ADDRESS")
 ]
+Region = Annotated[str, Matching("[A-Z]{2}", "a two-letter country code")]
 Text = Annotated[str, Field(min_length=1)]
 Score = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 Switch = Annotated[bool, BeforeValidator(_switch), Field(strict=True)]
@@ -53,6 +54,13 @@ Regex = Annotated[str, Field(min_length=1), AfterValidator(check_regex)]
 EnvName = Annotated[
     str, Matching(r"[A-Z_][A-Z0-9_]{0,127}", "an environment variable's name such as TEAM_A_KEY, not the secret itself")
 ]
+
+
+def _check_thresholds(thresholds: Mapping[str, float], entities: Sequence[str] | None) -> Mapping[str, float]:
+    strays = [] if entities is None else [name for name in thresholds if name not in entities]
+    if strays:
+        raise ValueError(f"not in this module's entities: {', '.join(strays)}")
+    return thresholds
 
 
 class PresidioModule(FileModel):
@@ -66,17 +74,15 @@ class PresidioModule(FileModel):
     """Findings that score lower are dropped; from 0 to 1."""
     thresholds: Mapping[Entity, Score] = {}
     """A threshold of its own for single entities."""
+    regions: Annotated[tuple[Region, ...], Field(min_length=1)] | None = None
+    """The countries whose national phone numbers are known. Without it: eight, and those of the language."""
     model: Text | None = None
     """An installed spaCy model, for entities such as PERSON that need one."""
 
     @field_validator("thresholds")
     @classmethod
     def _among_entities(cls, thresholds: Mapping[str, float], info: ValidationInfo) -> Mapping[str, float]:
-        entities: tuple[str, ...] | None = info.data.get("entities")
-        strays = [] if entities is None else [name for name in thresholds if name not in entities]
-        if strays:
-            raise ValueError(f"not in this module's entities: {', '.join(strays)}")
-        return thresholds
+        return _check_thresholds(thresholds, info.data.get("entities"))
 
 
 class ShapesModule(FileModel):
@@ -94,14 +100,9 @@ class ShapesModule(FileModel):
         | None
     ) = None
     """Which of them to find. Without it: all."""
-    regions: (
-        Annotated[
-            tuple[Annotated[str, Matching("[A-Z]{2}", "a two-letter country code")], ...],
-            Field(min_length=1),
-        ]
-        | None
-    ) = None
-    """The countries whose national phone numbers are known after a label such as `tel`. Without it: eight."""
+    regions: Annotated[tuple[Region, ...], Field(min_length=1)] | None = None
+    """The countries whose national phone numbers are known after a label such as `tel`. Without it: eight, and those of
+    the language."""
 
 
 class SecretsModule(FileModel):

@@ -16,6 +16,7 @@ Nothing of Presidio or spaCy is imported before a module is built: that takes mo
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -146,7 +147,7 @@ def outermost(spans: Iterable[Span]) -> list[Span]:
 
 
 def build(options: Mapping[str, object], language: str) -> Presidio:
-    """Make the module for `entities`, `threshold`, `thresholds` and `model`.
+    """Make the module for `entities`, `threshold`, `thresholds`, `regions` (of telephone numbers) and `model`.
 
     Raises: GuardrailError for a wrong option or an entity nothing here detects; ModuleNotAvailable for a model that is
     not installed, with the command that installs it.
@@ -154,7 +155,10 @@ def build(options: Mapping[str, object], language: str) -> Presidio:
     read = Options("presidio", options)
     entities = read.texts("entities")
     threshold, thresholds, model = read.number("threshold", THRESHOLD), read.numbers("thresholds"), read.text("model")
+    regions = read.texts("regions", ())
     read.done()
+    if not all(re.fullmatch(r"[A-Z]{2}", region) for region in regions):
+        raise read.wrong("regions", "a list of two-letter country codes")
     from guardrails.modules import presidio_engine
 
     strange = [e for e in thresholds if e not in entities]
@@ -170,7 +174,7 @@ def build(options: Mapping[str, object], language: str) -> Presidio:
     if model is not None:
         with_model = presidio_engine.ModelNlp(model, language)
         nlp, named = with_model, with_model.entities
-    scans = presidio_engine.scans(entities, language, named)
+    scans = presidio_engine.scans(entities, language, named, regions)
     least = {e: thresholds.get(e, threshold) for e in entities}
     return Presidio(scans, least, nlp)
 

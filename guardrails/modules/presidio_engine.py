@@ -19,8 +19,8 @@ from presidio_analyzer.nlp_engine import NlpArtifacts, SpacyNlpEngine
 from presidio_analyzer.predefined_recognizers import EmailRecognizer, IbanRecognizer, PhoneRecognizer, SpacyRecognizer
 from presidio_analyzer.recognizer_registry import RecognizerRegistry
 
-from guardrails.errors import GuardrailError
-from guardrails.modules import Bound, emails, urls
+from guardrails.errors import GuardrailError, ModuleNotAvailable
+from guardrails.modules import Bound, emails, phone_words, urls
 from guardrails.modules.contents import Contents
 from guardrails.modules.context import LOOK_BACK, Words
 from guardrails.modules.gates import OPEN, Gate, either, gate
@@ -68,10 +68,13 @@ def _drop(_record: logging.LogRecord) -> bool:
 _silence()
 
 
-def recognizers(entities: Sequence[str], language: str, named: Collection[str] = frozenset()) -> list[EntityRecognizer]:
+def recognizers(
+    entities: Sequence[str], language: str, named: Collection[str] = frozenset(), regions: Sequence[str] = ()
+) -> list[EntityRecognizer]:
     """Presidio's recognisers for the entities: those it has on by default, else any it ships for the language.
 
-    `named` are entities that a model detects; they need no recogniser of their own.
+    `named` are entities that a model detects; they need no recogniser of their own. `regions` are those of telephone
+    numbers, if not the language's.
     Raises: GuardrailError, naming the entities for which there is none.
     """
     registry = RecognizerRegistry(supported_languages=[language])
@@ -88,7 +91,21 @@ def recognizers(entities: Sequence[str], language: str, named: Collection[str] =
             unknown.append(entity)
     if unknown:
         raise GuardrailError("module presidio: " + "; ".join(_explain(entity, language) for entity in unknown))
-    return chosen
+    return [_of_regions(r, language, regions) if type(r) is PhoneRecognizer else r for r in chosen]
+
+
+def _of_regions(recognizer: PhoneRecognizer, language: str, regions: Sequence[str]) -> PhoneRecognizer:
+    """Presidio's recogniser for the regions of a policy or a language, with what a number is called there."""
+    labels = phone_words.labels(language)
+    if not regions and not labels:
+        return recognizer
+    return PhoneRecognizer(
+        # A phrase of several words is no context: Presidio compares words.
+        context=[*(recognizer.context or ()), *(label for label in labels if " " not in label)],
+        supported_language=language,
+        supported_regions=tuple(regions) or phone_words.regions(language),
+        leniency=recognizer.leniency,
+    )
 
 
 def _shipped(entity: str, language: str) -> Iterator[EntityRecognizer]:
@@ -162,11 +179,13 @@ def _explain(entity: str, language: str) -> str:
     return f"unknown entity '{entity}'" + (f"; did you mean '{near[0]}'?" if near else "")
 
 
-def scans(entities: Sequence[str], language: str, named: Collection[str] = frozenset()) -> list[Scan]:
+def scans(
+    entities: Sequence[str], language: str, named: Collection[str] = frozenset(), regions: Sequence[str] = ()
+) -> list[Scan]:
     """The recognisers for the entities, each made into a scan. Raises: GuardrailError for an unknown entity."""
     return [
         scan(recognizer, entity)
-        for recognizer in recognizers(entities, language, named)
+        for recognizer in recognizers(entities, language, named, regions)
         for entity in recognizer.supported_entities
         if entity in entities
     ]
@@ -331,12 +350,15 @@ class ModelNlp:
     """A spaCy model: tokens and lemmas of its own, and named entities."""
 
     def __init__(self, model: str, language: str) -> None:
-        """Load an installed model; nothing is downloaded. Raises: GuardrailError if it cannot be loaded."""
+        """Load an installed model; nothing is downloaded.
+
+        Raises: ModuleNotAvailable if it needs a package that is not installed; GuardrailError if it cannot be loaded.
+        """
         self._engine = SpacyNlpEngine(models=[{"lang_code": language, "model_name": model}])
         try:
             nlp = spacy.load(model)
-        except (OSError, ValueError, ImportError):
-            raise GuardrailError(f"the spaCy model '{model}' cannot be loaded by this version of spaCy") from None
+        except (OSError, ValueError, ImportError) as exc:
+            raise _unloadable(model, exc) from None
         self._engine.nlp = {language: nlp}  # type: ignore[assignment]  # Presidio declares it None until it is loaded
         self._language = language
         mapping = self._engine.ner_model_configuration.model_to_presidio_entity_mapping or {}
@@ -360,6 +382,16 @@ class ModelNlp:
     def tokens(self, contents: Contents) -> ModelTokens:
         """The tokens of one piece; a model sees every piece, because its entities have no gate."""
         return ModelTokens(self._engine.process_text(contents.text, self._language), self._recognizer)
+
+
+def _unloadable(model: str, reason: Exception) -> GuardrailError:
+    # E002: a component of the pipeline is made by a package that is not there.
+    if isinstance(reason, ImportError) or "[E002]" in str(reason):
+        return ModuleNotAvailable(
+            f"the spaCy model '{model}' needs a package that is not installed: pip install spacy-transformers"
+            " (or, for a model of Hugging Face: pip install spacy-huggingface-pipelines)"
+        )
+    return GuardrailError(f"the spaCy model '{model}' cannot be loaded by this version of spaCy")
 
 
 def _cut(text: str, earliest: int, latest: int) -> int:

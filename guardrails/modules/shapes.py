@@ -22,15 +22,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from guardrails.findings import Finding
-from guardrails.modules import births, cards, mailboxes, socials
+from guardrails.modules import births, cards, mailboxes, phone_words, socials
 from guardrails.modules.contents import Contents
 from guardrails.modules.options import Options
 
 ENTITIES = ("PHONE_NUMBER", "IP_ADDRESS", "EMAIL_ADDRESS", "CREDIT_CARD", "US_SSN", "DATE_OF_BIRTH")
 SCORE = 0.8
-REGIONS = ("US", "GB", "DE", "FR", "IL", "IN", "CA", "BR")
-"""Whose national numbers are known after a label; the same as Presidio's."""
-
 FEWEST_DIGITS_OF_A_PHONE = 7
 LONGEST_PHONE = 40
 """Characters a number may have, with all its punctuation."""
@@ -48,13 +45,8 @@ _NATIONAL = re.compile(
 # What a text's shadow must hold for the latter, and for an IPv4 address: to look for these is many times faster.
 _NATIONAL_GROUPS = re.compile(rb"000(?:\)[-. ]?|[-.])000[-. ]0000")
 _IPV4_GROUPS = re.compile(rb"0\.0{1,3}\.0{1,3}\.0")
-_LABEL = re.compile(
-    r"(?<![A-Za-z])(?:tel|fax|whatsapp|signal|sms|mob|ph|dial"
-    r"|(?:reach|text|ring) (?:me|us|him|her|them)(?: (?:at|on))?)"
-    r"(?![A-Za-z])[^\w+(\n]{1,6}\Z",
-    re.IGNORECASE,
-)
-LONGEST_LABEL = 24
+_LABELS = r"tel|fax|whatsapp|signal|sms|mob|ph|dial|(?:reach|text|ring) (?:me|us|him|her|them)(?: (?:at|on))?"
+LONGEST_LABEL = 26
 """Characters a label may have, with what stands between it and its number."""
 # Where in a text's shadow a number may begin that has a label; labels are looked for only before those.
 _LABELLED = re.compile(rb"[+(0](?<=[^a-z0_+(\n][+(0])")
@@ -77,10 +69,10 @@ Spans: TypeAlias = Iterable[tuple[int, int]]
 class Shapes:
     """The module `shapes`; made by `build`."""
 
-    def __init__(self, entities: Sequence[str], regions: Sequence[str]) -> None:
-        """Take the entities to report and the regions whose national numbers are known after a label."""
+    def __init__(self, entities: Sequence[str], regions: Sequence[str], language: str) -> None:
+        """Take the entities to report, the regions whose national numbers are known after a label, and its language."""
         made: dict[str, Callable[[], Callable[[Contents], Spans]]] = {
-            "PHONE_NUMBER": lambda: _Phones(regions).spans,
+            "PHONE_NUMBER": lambda: _Phones(regions, language).spans,
             "IP_ADDRESS": lambda: _addresses,
             "EMAIL_ADDRESS": mailboxes.finder,
             "CREDIT_CARD": lambda: cards.spans,
@@ -104,25 +96,26 @@ def build(options: Mapping[str, object], language: str) -> Shapes:
 
     Raises: GuardrailError for a wrong option.
     """
-    del language
     read = Options("shapes", options)
-    entities, regions = read.texts("entities", ENTITIES), read.texts("regions", REGIONS)
+    entities, regions = read.texts("entities", ENTITIES), read.texts("regions", phone_words.regions(language))
     read.done()
     if not entities or not set(entities) <= set(ENTITIES):
         raise read.wrong("entities", f"a list of some of {', '.join(ENTITIES)}")
     if not regions or not all(re.fullmatch(r"[A-Z]{2}", region) for region in regions):
         raise read.wrong("regions", "a list of two-letter country codes")
-    return Shapes(entities, regions)
+    return Shapes(entities, regions, language)
 
 
 class _Phones:
-    def __init__(self, regions: Sequence[str]) -> None:
+    def __init__(self, regions: Sequence[str], language: str) -> None:
         # Imported here: phonenumbers takes a moment, and only policies that look for numbers pay for it.
         from guardrails.modules.phone_scan import PhoneScan
 
         self._international = PhoneScan(("ZZ",), 1)
         self._american = PhoneScan(("US",), 1)
         self._labelled = PhoneScan(regions, 1)
+        called = "|".join((_LABELS, *map(re.escape, phone_words.labels(language))))
+        self._label = re.compile(rf"(?<![^\W\d_])(?:{called})(?![^\W\d_])[^\w+(\n]{{1,6}}\Z", re.IGNORECASE)
 
     def spans(self, contents: Contents) -> Iterator[tuple[int, int]]:
         text = contents.text
@@ -144,7 +137,7 @@ class _Phones:
             at = number.start()
             if shadow.count(b"0", at, at + LONGEST_PHONE) < FEWEST_DIGITS_OF_A_PHONE:
                 continue
-            if _LABEL.search(text, max(at - LONGEST_LABEL, 0), at) is None:
+            if self._label.search(text, max(at - LONGEST_LABEL, 0), at) is None:
                 continue
             for start, end in self._labelled.spans(*_piece(contents, at)):
                 if start <= 1:

@@ -29,6 +29,13 @@ def test_every_key_is_described_for_editors() -> None:
 
 def test_modules_and_operators_are_described_one_by_one() -> None:
     definitions = json.loads(schema())["$defs"]
-    assert set(definitions["PresidioModule"]["properties"]) == {"use", "entities", "threshold", "thresholds", "model"}
+    assert set(definitions["PresidioModule"]["properties"]) == {
+        "use",
+        "entities",
+        "threshold",
+        "thresholds",
+        "regions",
+        "model",
+    }
     assert definitions["MaskOperator"]["additionalProperties"] is False
     assert definitions["OtherModule"]["additionalProperties"] is True
