@@ -2,6 +2,7 @@
 #
 #   make demo    see it work, on this machine alone      make bench   its speed beside a bare relay
 #   make test    every test                              make e2e     the same with Codex and openai-agents
+#   make model   the names' model anew, from DATA=folder
 #   make lint    ruff        make types   mypy           make arch    which package may import which
 
 VENV    ?= .venv
@@ -20,7 +21,7 @@ PIP := -m pip --disable-pip-version-check install --quiet
 PINS = $(shell $(PYTHON) -c 'import sys; print("--constraint constraints.txt" if sys.version_info < (3, 14) else "")')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test bench lint types arch check clients e2e clean
+.PHONY: help install demo test bench model lint types arch check clients e2e clean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -47,6 +48,14 @@ bench: install
 	$(BIN)/python bench/sizes.py
 	$(BIN)/python bench/over_http.py
 	$(BIN)/python bench/detection.py
+
+$(VENV)/.model: $(VENV)/.installed
+	$(BIN)/python $(PIP) $(PINS) --group model
+	@touch $@
+
+model: $(VENV)/.model
+	@test -n "$(DATA)" || { echo "make model DATA=folder, with train_*.jsonl and dev_*.jsonl in it"; exit 1; }
+	PYTHONHASHSEED=0 $(BIN)/python -m training "$(DATA)"
 
 lint: install
 	$(BIN)/ruff check
