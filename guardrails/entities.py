@@ -10,8 +10,14 @@ import difflib
 from collections.abc import Mapping, Sequence
 
 from guardrails.errors import GuardrailError
-from guardrails.modules import BUILT_IN, secrets, shapes
+from guardrails.modules import BUILT_IN, names, secrets, shapes
 from policies.model import ModuleSpec, Policy
+
+_BY_MODULE: Mapping[str, Sequence[str]] = {
+    "names": names.ENTITIES,
+    "shapes": shapes.ENTITIES,
+    "secrets": secrets.ENTITIES,
+}
 
 
 def reported(policy: Policy) -> frozenset[str] | None:
@@ -51,10 +57,10 @@ def _of(spec: ModuleSpec) -> Sequence[str]:
     entities = spec.options.get("entities")
     if isinstance(entities, list | tuple):
         return [str(name) for name in entities]
-    return {"shapes": shapes.ENTITIES, "secrets": secrets.ENTITIES}.get(spec.use, ())
+    return _BY_MODULE.get(spec.use, ())
 
 
 def _vocabulary() -> frozenset[str]:
     from guardrails.modules.presidio_engine import shipped_entities
 
-    return shipped_entities() | {*shapes.ENTITIES, *secrets.ENTITIES}
+    return shipped_entities().union(*_BY_MODULE.values())

@@ -40,7 +40,9 @@ TELLING: Final = 4
 """Characters of a piece that may be a part of what stands complete beside it."""
 
 _GLUES: Final = ("", " ")
-_WORDS: Final = frozenset({"PERSON", "LOCATION", "NRP", "ORGANIZATION", "DATE_TIME", "URL", "PASSWORD"})
+_WORDS: Final = frozenset(
+    {"PERSON", "LOCATION", "NRP", "ORGANIZATION", "DATE_TIME", "AGE", "TITLE", "ZIP_CODE", "URL", "PASSWORD"}
+)
 """Entities that two words make anywhere."""
 _FEW: Final = frozenset({"EMAIL_ADDRESS", "PHONE_NUMBER"})
 _MOST: Final = 3

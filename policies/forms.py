@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, TypeAlias, get_args
 
 import regex
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
@@ -56,6 +56,9 @@ EnvName = Annotated[
 ]
 
 
+NameEntity: TypeAlias = Literal["PERSON", "LOCATION", "ORGANIZATION", "NRP", "DATE_TIME", "AGE", "TITLE", "ZIP_CODE"]
+
+
 def _check_thresholds(thresholds: Mapping[str, float], entities: Sequence[str] | None) -> Mapping[str, float]:
     strays = [] if entities is None else [name for name in thresholds if name not in entities]
     if strays:
@@ -83,6 +86,24 @@ class PresidioModule(FileModel):
     @classmethod
     def _among_entities(cls, thresholds: Mapping[str, float], info: ValidationInfo) -> Mapping[str, float]:
         return _check_thresholds(thresholds, info.data.get("entities"))
+
+
+class NamesModule(FileModel):
+    """Detection of names and of what else is said about people."""
+
+    use: Literal["names"]
+    """`names`: persons, places, organisations and more in English texts, with nothing to install."""
+    entities: Annotated[tuple[NameEntity, ...], Field(min_length=1)] | None = None
+    """Which of them to find. Without it: all."""
+    threshold: Score = 0.3
+    """Findings that score lower are dropped; from 0 to 0.7, which no finding exceeds."""
+    thresholds: Mapping[Entity, Score] = {}
+    """A threshold of its own for single entities."""
+
+    @field_validator("thresholds")
+    @classmethod
+    def _among_entities(cls, thresholds: Mapping[str, float], info: ValidationInfo) -> Mapping[str, float]:
+        return _check_thresholds(thresholds, info.data.get("entities") or get_args(NameEntity))
 
 
 class ShapesModule(FileModel):
@@ -142,12 +163,6 @@ class PatternsModule(FileModel):
     """Matches that score lower are dropped; from 0 to 1."""
 
 
-def _check_use(use: str) -> str:
-    if use == "names":
-        raise ValueError("'names' is not available in this version: use 'presidio' with a spaCy 'model'")
-    return use
-
-
 class OtherModule(FileModel):
     """A module of your own; its other keys are its keyword arguments."""
 
@@ -157,10 +172,9 @@ class OtherModule(FileModel):
         str,
         Matching(
             r"[A-Za-z_][A-Za-z0-9_-]{0,99}(\.[A-Za-z0-9_-]{1,100})*(:[A-Za-z_][A-Za-z0-9_.]{0,99})?",
-            "presidio, shapes, secrets, patterns, the name of an entry point, or package.module:Class",
+            "presidio, names, shapes, secrets, patterns, the name of an entry point, or package.module:Class",
         ),
-        Field(json_schema_extra={"not": {"enum": ["presidio", "shapes", "secrets", "patterns", "names"]}}),
-        AfterValidator(_check_use),
+        Field(json_schema_extra={"not": {"enum": ["presidio", "names", "shapes", "secrets", "patterns"]}}),
     ]
     """The name of an entry point in the group guardrail_gateway.modules, or package.module:Class."""
 
@@ -172,6 +186,7 @@ class ModuleSpec(Choice):
     OTHER: ClassVar[str | None] = "(other)"
     FORMS: ClassVar[Mapping[str, type[FileModel]]] = {
         "presidio": PresidioModule,
+        "names": NamesModule,
         "shapes": ShapesModule,
         "secrets": SecretsModule,
         "patterns": PatternsModule,

@@ -36,7 +36,7 @@ Cost: TypeAlias = Callable[[str | None, str | None, Usage, str | None], Decimal 
 ClientEvent: TypeAlias = Literal["response.create", "response.steer", "response.inject"]
 
 
-_NO_WORDS: Final = frozenset({"presidio", "shapes", "secrets"})
+_NO_WORDS: Final = frozenset({"presidio", "names", "shapes", "secrets"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """Policy modules: each looks at a text and reports what it recognises. One file each, one method each. A module of your
 own may have a second one, `on_event`, for the events of a response (see `guardrails.events`).
 
-Built in are `presidio`, `shapes`, `secrets` and `patterns`. A module of your own is named by its entry point in the
-group `guardrail_gateway.modules` or as `package.module:Class`, is made with its options as keyword arguments, and is
-loaded only if a policy names it: its code runs with every text in clear.
+Built in are `presidio`, `names`, `shapes`, `secrets` and `patterns`. A module of your own is named by its entry point
+in the group `guardrail_gateway.modules` or as `package.module:Class`, is made with its options as keyword arguments,
+and is loaded only if a policy names it: its code runs with every text in clear.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from guardrails.errors import GuardrailError, ModuleNotAvailable
 from guardrails.findings import Finding
 
 GROUP = "guardrail_gateway.modules"
-BUILT_IN = ("presidio", "shapes", "secrets", "patterns")
+BUILT_IN = ("presidio", "names", "shapes", "secrets", "patterns")
 
 
 @runtime_checkable

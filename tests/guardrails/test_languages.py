@@ -8,7 +8,7 @@ from presidio_analyzer.predefined_recognizers import PhoneRecognizer
 from guardrails.detector import build
 from guardrails.errors import GuardrailError
 from guardrails.findings import Finding
-from guardrails.modules import create, phone_words
+from guardrails.modules import create, names, phone_words
 from guardrails.modules.phone_scan import PhoneScan
 from guardrails.modules.presidio import outermost
 from guardrails.modules.shadow import shadow
@@ -92,3 +92,16 @@ def test_the_regions_of_a_language_give_what_stock_presidio_gives_for_them(langu
         assert {(start, end) for start, end, _ in ours} == {
             (start, end) for start, end, _ in outermost((a, b, 0.4) for a, b in theirs)
         }
+
+
+@pytest.mark.parametrize("language", ["de", "fr", "es", "it", "xx"])
+def test_names_refuses_a_language_it_does_not_know_and_says_which_it_does(language: str) -> None:
+    assert names.LANGUAGES == ("en",)
+    with pytest.raises(GuardrailError, match=f"language en, not '{language}'"):
+        create("names", {}, language)
+
+
+def test_a_policy_with_names_in_another_language_does_not_load() -> None:
+    policy = load_text("version: 1\ndetect:\n  language: de\n  modules: [{use: names}]\n")
+    with pytest.raises(GuardrailError, match="names"):
+        build(policy)

@@ -114,3 +114,16 @@ def test_a_related_token_falls_back_to_one_of_its_own() -> None:
     for _ in range(9):
         taken[tokens.related("PERSON", "Smith", "John Smith", taken)] = "somebody else"
     assert tokens.make("PERSON", "Smith", {}) in taken
+
+
+def test_with_the_module_names_a_person_is_one_throughout_a_text_and_comes_back_exactly() -> None:
+    made = load_text(
+        "version: 1\ndetect:\n  modules: [{use: names, entities: [PERSON]}]\ntokens: {persons: related}\n"
+    )
+    text = "My name is Maria Gonzalez. Gonzalez's order is late; please call Maria.\n\nRegards, Maria Gonzalez"
+    masker = Masker(made, tenant_secret=b"t" * 32, audit_secret=b"a" * 32)
+    values: dict[str, str] = {}
+    outcome = masker.input(text, build(made).detect([text])[0], values)
+    assert len({identity[:ID_LENGTH] for identity in PERSONS.findall(outcome.text)}) == 1
+    assert set(values.values()) == {"Maria Gonzalez", "Gonzalez", "Maria"}
+    assert restored(outcome, masker, values) == text

@@ -264,13 +264,18 @@ def detecting(module: str, rest: str = "") -> str:
             "patterns[0].socre: unknown key; did you mean 'score'?",
         ),
         (
-            "{use: names}",
-            "use: 'names' is not available in this version: use 'presidio' with a spaCy 'model'",
+            "{use: names, entities: [PERSONS]}",
+            "entities[0]: must be 'PERSON', 'LOCATION', 'ORGANIZATION', 'NRP', 'DATE_TIME', 'AGE', 'TITLE' or 'ZIP_CODE'",
+        ),
+        ("{use: names, thresholds: {URL: 0.5}}", "thresholds: not in this module's entities: URL"),
+        (
+            "{use: names, entities: [AGE], thresholds: {PERSON: 0.5}}",
+            "thresholds: not in this module's entities: PERSON",
         ),
         ("{use: 5}", "use: must be text (put it in quotes)"),
         (
             "{use: 'not a module'}",
-            "use: must be presidio, shapes, secrets, patterns, the name of an entry point, or package.module:Class",
+            "use: must be presidio, names, shapes, secrets, patterns, the name of an entry point, or package.module:Class",
         ),
     ],
 )
