@@ -18,6 +18,8 @@ from training.organisations import Organisations
 
 INVENTED = 0.25
 """How many names are put together of two."""
+FLATTENED = 0.15
+"""How many texts have their lines joined."""
 _HOLE = re.compile(r"\{\{|\}\}|\\n|\\t|\{([^{}]*)\}")
 _CHOICE = re.compile(r"(?<!\{)\{((?:[^{}|]|\{\w+\})*\|(?:[^{}]|\{\w+\})*)\}(?!\})")
 _KINDS = {
@@ -102,6 +104,9 @@ class Generator:
         return value() if value else name
 
     def _cased(self, row: Row) -> Row:
+        # Mails and tables lose their lines when they are pasted.
+        if self._random.random() < FLATTENED:
+            row = Row(row.text.replace("\n", " "), row.spans)
         chance = self._random.random()
         if chance < 0.12:
             lower = row.text.lower()

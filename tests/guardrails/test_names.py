@@ -37,6 +37,7 @@ def found(module: Names, text: str) -> list[tuple[str, str]]:
         ("# Author: Tomasz Nowak, 2019", [("PERSON", "Tomasz Nowak")]),
         ("She works for Meyer Logistics GmbH.", [("ORGANIZATION", "Meyer Logistics GmbH")]),
         ("Ship to 42 Maple Street", [("LOCATION", "42 Maple Street")]),
+        ("Ask Maria Gonzalez. Gonzalez knows.", [("PERSON", "Gonzalez"), ("PERSON", "Maria Gonzalez")]),
         ("He is German.", [("NRP", "German")]),
         ("Due on 2024-03-05 at the latest.", [("DATE_TIME", "2024-03-05")]),
         ("born on March 5, 1980", [("DATE_TIME", "March 5, 1980")]),
@@ -85,6 +86,11 @@ def test_a_name_once_found_is_found_again_where_nothing_around_tells(module: Nam
     text = "My name is Priya Raghunathan.\n\nRaghunathan\n\nPriya"
     assert found(module, text).count(("PERSON", "Raghunathan")) == 1
     assert ("PERSON", "Priya") in found(module, text)
+
+
+def test_a_row_of_names_is_several_persons(module: Names) -> None:
+    text = "Attendees: Laura Martin Peter Novak Maria Gonzalez"
+    assert found(module, text) == [("PERSON", name) for name in ("Laura Martin", "Maria Gonzalez", "Peter Novak")]
 
 
 def test_each_entity_can_be_left_out() -> None:
@@ -152,6 +158,7 @@ def test_paragraphs_are_examined_alike_alone_and_together(module: Names) -> None
         "New York ",
         "a.b-",
         "Jan 5 ",
+        "1 Ab ",
         "age 5 ",
         "é",
         "\u4e2d",

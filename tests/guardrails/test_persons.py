@@ -117,9 +117,7 @@ def test_a_related_token_falls_back_to_one_of_its_own() -> None:
 
 
 def test_with_the_module_names_a_person_is_one_throughout_a_text_and_comes_back_exactly() -> None:
-    made = load_text(
-        "version: 1\ndetect:\n  modules: [{use: names, entities: [PERSON]}]\ntokens: {persons: related}\n"
-    )
+    made = load_text("version: 1\ndetect:\n  modules: [{use: names, entities: [PERSON]}]\ntokens: {persons: related}\n")
     text = "My name is Maria Gonzalez. Gonzalez's order is late; please call Maria.\n\nRegards, Maria Gonzalez"
     masker = Masker(made, tenant_secret=b"t" * 32, audit_secret=b"a" * 32)
     values: dict[str, str] = {}

@@ -51,7 +51,7 @@ class Names:
                     )
                 )
         least = self._thresholds
-        return [f for f in found if f.score >= least.get(f.entity, 2.0)]
+        return [f for f in dict.fromkeys(found) if f.score >= least.get(f.entity, 2.0)]
 
     def _by_words(self, words: Words) -> list[spans.Mention]:
         found: list[spans.Mention] = []
@@ -76,6 +76,8 @@ class Names:
         places: list[tuple[str, tuple[int, int]]] = []
         if "DATE_TIME" in asked:
             places += (("DATE_TIME", place) for place in dates.dates(text))
+        if "LOCATION" in asked:
+            places += (("LOCATION", place) for place in phrases.streets(text))
         if "AGE" in asked:
             places += (("AGE", place) for place in dates.ages(text))
         if "ZIP_CODE" in asked:

@@ -52,6 +52,11 @@ _POSTCODE = re.compile(
     r"(\d{5}-\d{4}|\d{4,6}|\d{2}-\d{3}|\d{3} \d{2,3}|\d{4} ?[A-Z]{2}|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}"
     r"|[A-Z]\d[A-Z] ?\d[A-Z]\d)(?![\w-])"
 )
+_STREET = re.compile(
+    r"(?<![\w.,-])\d{1,5}[A-Za-z]? (?:(?:[NSEW]{1,2}\.?|North|South|East|West) )?(?:[A-Z][\w'\u2019-]{0,30}\.? ){1,3}"
+    r"(?:Street|St|Avenue|Ave|Road|Rd|Lane|Ln|Drive|Dr|Boulevard|Blvd|Court|Ct|Terrace|Square|Highway|Hwy|Parkway|Pkwy"
+    r"|Crescent)\b\.?"
+)
 _UK = re.compile(r"(?<![\w-])[A-Z]{1,2}\d[A-Z\d]? \d[ABD-HJLNP-UW-Z]{2}(?![\w-])")
 
 
@@ -127,4 +132,10 @@ def postcodes(text: str) -> Iterator[tuple[int, int]]:
     for match in _POSTCODE.finditer(text):
         yield match.span(1)
     for match in _UK.finditer(text):
+        yield match.span()
+
+
+def streets(text: str) -> Iterator[tuple[int, int]]:
+    """The number and name of a street as English ones are written: "42 Maple Street"."""
+    for match in _STREET.finditer(text):
         yield match.span()

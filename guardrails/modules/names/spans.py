@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 
 from guardrails.modules.names.lexicon import Lexicon
@@ -21,6 +22,8 @@ LONGEST_WORD: Final = 30
 """Letters; what is longer is a sequence of another kind."""
 MONTHS: Final = 0.68
 """The least score of a name that is also a month's."""
+ROW_OF_NAMES: Final = 4
+"""Words from which on a name is more likely several."""
 NEAR: Final = 4
 """Words and signs between the parts of an address on lines of their own."""
 MOST_ALIKE: Final = 16
@@ -28,6 +31,8 @@ MOST_ALIKE: Final = 16
 SURE: Final = 0.6
 """From this score on a name is looked for in the rest of the text."""
 
+# What separates two names in what the model took for one; the full stop of "J." is part of a word.
+_MARKS: Final = {"L": ",;", "P": '.;:!?()/"'}
 # A year has four digits.
 _LONG_NUMBER = re.compile(r"[0-9]{5,6}")
 _SHORT_NUMBER = re.compile(r"[0-9]{1,4}")
@@ -59,12 +64,22 @@ def mentions(words: Words, named: Sequence[Named], lexicon: Lexicon) -> Iterator
             continue
         entity, sure = ENTITIES[name.kind], score(name.odds)
         for first, last in _parts(words, name):
-            if (
-                first < last
-                and not _plain(words, first, last, lexicon)
-                and not _month(words, first, last, sure, lexicon)
-            ):
-                yield from _reported(words, Mention(first, last, entity, sure))
+            if first == last or _plain(words, first, last, lexicon) or _month(words, first, last, sure, lexicon):
+                continue
+            cuts = _persons(words, first, last, lexicon) if name.kind == "P" else ()
+            for begin, end in pairwise((first, *cuts, last)):
+                yield from _reported(words, Mention(begin, end, entity, sure))
+
+
+def _persons(words: Words, first: int, last: int, lexicon: Lexicon) -> Iterator[int]:
+    """Where another person begins in a row of names with nothing between them: two names, and then a given one."""
+    start = first
+    for at in range(first + 2, last if last - first >= ROW_OF_NAMES else 0):
+        text, before = words.texts[at], words.texts[at - 1]
+        given = text.isalpha() and "g" in lexicon.entry(text.lower()).lists
+        if at - start >= 2 and given and not {"s", "t"}.isdisjoint(lexicon.entry(before.lower()).lists):
+            yield at
+            start = at
 
 
 def _plain(words: Words, first: int, last: int, lexicon: Lexicon) -> bool:
@@ -123,16 +138,15 @@ def _beside_a_place(words: Words, named: Sequence[Named], at: int) -> bool:
 
 
 def _parts(words: Words, name: Named) -> Iterator[tuple[int, int]]:
-    """An address in the parts that its line ends and commas make, another name as a whole; without loose ends."""
-    texts = words.texts
-    start = name.first
+    """A name in the parts that line ends make, and an address also commas, and a person what ends a sentence."""
+    texts, start = words.texts, name.first
+    marks = _MARKS.get(name.kind, "")
     for at in range(name.first, name.last):
-        new = at > start and words.gaps[at] >= 2
-        comma = name.kind == "L" and texts[at] in ",;"
-        code = name.kind == "L" and at > start + 0 and _POSTCODE.fullmatch(texts[at]) and at == name.last - 1
-        if new or comma or code:
+        mark = texts[at] in marks
+        code = name.kind == "L" and at == name.last - 1 and _POSTCODE.fullmatch(texts[at]) is not None
+        if mark or (at > start and (words.gaps[at] >= 2 or code)):
             yield _trimmed(words, start, at)
-            start = at + 1 if comma else at
+            start = at + 1 if mark else at
     yield _trimmed(words, start, name.last)
 
 
