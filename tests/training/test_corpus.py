@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import orjson
+import pytest
 
 from guardrails.modules.names.words import Cutter
 from training.corpus import Row, Span, read, recased, sequences, training
@@ -45,6 +46,12 @@ def test_only_files_to_train_on_are_trained_on(tmp_path: Path) -> None:
     written(tmp_path, "dev_presidio_generated", ("Ada", [(0, 3, "PERSON")]))
     assert list(training(tmp_path, [])) == []
     assert read(tmp_path / "dev_ewt.jsonl") == [Row("Ada", (Span(0, 3, "PERSON"),))]
+
+
+def test_the_english_web_treebank_is_refused(tmp_path: Path) -> None:
+    written(tmp_path, "train_ewt", ("Ada", [(0, 3, "PERSON")]))
+    with pytest.raises(ValueError, match="train_ewt"):
+        list(training(tmp_path, []))
 
 
 def test_some_texts_are_repeated_in_another_case_with_the_same_spans() -> None:
