@@ -172,7 +172,9 @@ def build(options: Mapping[str, object], language: str) -> Presidio:
     nlp: Nlp = BlankNlp(language)
     named: frozenset[str] = frozenset()
     if model is not None:
-        with_model = presidio_engine.ModelNlp(model, language)
+        from guardrails.modules import presidio_model
+
+        with_model = presidio_model.ModelNlp(model, language)
         nlp, named = with_model, with_model.entities
     scans = presidio_engine.scans(entities, language, named, regions)
     least = {e: thresholds.get(e, threshold) for e in entities}

@@ -11,18 +11,17 @@ from dataclasses import replace
 from functools import cache
 
 import regex
-import spacy
 import tldextract.tldextract
 import yaml
 from presidio_analyzer import EntityRecognizer, Pattern, PatternRecognizer, predefined_recognizers
-from presidio_analyzer.nlp_engine import NlpArtifacts, SpacyNlpEngine
+from presidio_analyzer.nlp_engine import NlpArtifacts
 from presidio_analyzer.predefined_recognizers import EmailRecognizer, IbanRecognizer, PhoneRecognizer, SpacyRecognizer
 from presidio_analyzer.recognizer_registry import RecognizerRegistry
 
-from guardrails.errors import GuardrailError, ModuleNotAvailable
+from guardrails.errors import GuardrailError
 from guardrails.modules import Bound, emails, phone_words, urls
 from guardrails.modules.contents import Contents
-from guardrails.modules.context import LOOK_BACK, Words
+from guardrails.modules.context import LOOK_BACK
 from guardrails.modules.gates import OPEN, Gate, either, gate
 from guardrails.modules.islands import Islands, Text
 from guardrails.modules.phone_scan import PhoneScan
@@ -32,10 +31,6 @@ from guardrails.modules.spacing import spaces
 
 PATTERN_SECONDS = 10.0
 """A single pattern that takes longer raises; the policy's budget normally ends the detection long before."""
-WINDOW = 200_000
-"""Characters a language model is given at once; spaCy refuses texts over a million."""
-OVERLAP = 2_000
-"""Characters two windows share, so that whatever is shorter is seen whole in one of them."""
 
 
 WORDS_OF_A_PHONE = 4
@@ -344,79 +339,3 @@ def _finder(recognizer: PatternRecognizer, pattern: str) -> Callable[[Contents],
     compiled = regex.compile(pattern, flags=recognizer.global_regex_flags or 0)
     # Presidio skips a pattern that times out and lets the text through; here the TimeoutError ends the detection.
     return lambda contents: (match.span() for match in compiled.finditer(contents.text, timeout=PATTERN_SECONDS))
-
-
-class ModelNlp:
-    """A spaCy model: tokens and lemmas of its own, and named entities."""
-
-    def __init__(self, model: str, language: str) -> None:
-        """Load an installed model; nothing is downloaded.
-
-        Raises: ModuleNotAvailable if it needs a package that is not installed; GuardrailError if it cannot be loaded.
-        """
-        self._engine = SpacyNlpEngine(models=[{"lang_code": language, "model_name": model}])
-        try:
-            nlp = spacy.load(model)
-        except (OSError, ValueError, ImportError) as exc:
-            raise _unloadable(model, exc) from None
-        self._engine.nlp = {language: nlp}  # type: ignore[assignment]  # Presidio declares it None until it is loaded
-        self._language = language
-        mapping = self._engine.ner_model_configuration.model_to_presidio_entity_mapping or {}
-        labels = {label for pipe in nlp.pipe_names for label in nlp.pipe_labels.get(pipe, ())}
-        self.entities = frozenset(
-            entity for entity in {mapping.get(label, label) for label in labels} if entity in SpacyRecognizer.ENTITIES
-        )
-        self._recognizer = SpacyRecognizer(
-            supported_language=language, supported_entities=self._engine.get_supported_entities()
-        )
-
-    def windows(self, text: str) -> Iterator[tuple[int, str]]:
-        """Pieces a model can take, with their offsets, cut at white space where there is some."""
-        start = 0
-        while len(text) - start > WINDOW:
-            end = _cut(text, start + WINDOW - OVERLAP, start + WINDOW)
-            yield start, text[start:end]
-            start = _cut(text, end - OVERLAP, end - OVERLAP // 2)
-        yield start, text[start:]
-
-    def tokens(self, contents: Contents) -> ModelTokens:
-        """The tokens of one piece; a model sees every piece, because its entities have no gate."""
-        return ModelTokens(self._engine.process_text(contents.text, self._language), self._recognizer)
-
-
-def _unloadable(model: str, reason: Exception) -> GuardrailError:
-    # E002: a component of the pipeline is made by a package that is not there.
-    if isinstance(reason, ImportError) or "[E002]" in str(reason):
-        return ModuleNotAvailable(
-            f"the spaCy model '{model}' needs a package that is not installed: pip install spacy-transformers"
-            " (or, for a model of Hugging Face: pip install spacy-huggingface-pipelines)"
-        )
-    return GuardrailError(f"the spaCy model '{model}' cannot be loaded by this version of spaCy")
-
-
-def _cut(text: str, earliest: int, latest: int) -> int:
-    """The last place between two at which a word begins, or the later one."""
-    for at in range(latest, earliest, -1):
-        if text[at - 1].isspace():
-            return at
-    return latest
-
-
-class ModelTokens:
-    """The tokens and named entities of one piece of text."""
-
-    def __init__(self, artifacts: NlpArtifacts, recognizer: SpacyRecognizer) -> None:
-        """Take what the model made of the text."""
-        self._artifacts = artifacts
-        self._recognizer = recognizer
-        ends = [at + len(token) for at, token in zip(artifacts.tokens_indices, artifacts.tokens, strict=True)]
-        self.words = Words(ends, [lemma.lower() for lemma in artifacts.lemmas], frozenset(artifacts.keywords))
-
-    def may_support(self, context: Sequence[str]) -> bool:
-        """Always: a model's lemma need not be part of the text."""
-        return bool(context)
-
-    def named(self) -> Iterator[tuple[str, Span]]:
-        """The entities the model saw."""
-        for result in self._recognizer.analyze("", self._recognizer.supported_entities, self._artifacts):
-            yield result.entity_type, (result.start, result.end, result.score)

@@ -230,10 +230,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_a_model_sees_the_whole_of_a_text_longer_than_it_can_take(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from guardrails.modules import presidio_engine
+    from guardrails.modules import presidio_model
 
-    monkeypatch.setattr(presidio_engine, "WINDOW", 1_000)
-    monkeypatch.setattr(presidio_engine, "OVERLAP", 100)
+    monkeypatch.setattr(presidio_model, "WINDOW", 1_000)
+    monkeypatch.setattr(presidio_model, "OVERLAP", 100)
     module = presidio.build({"entities": ["PERSON"], "model": model}, "en")
     text = "x" * 950 + "y " * 40 + "Ada Lovelace " + "word " * 400 + "Ada Lovelace"
     assert [text[f.start : f.end] for f in module.find(text)] == ["Ada Lovelace", "Ada Lovelace"]
