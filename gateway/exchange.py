@@ -189,11 +189,11 @@ class Exchange:
                 self._write(row)
             case Detect() | Show():
                 self.questions.append(effect)
-            case Recall(ticket, response_id):
-                return self._recall(ticket, response_id)
-            case Remember(response_id, values):
+            case Recall(ticket, name):
+                return self._recall(ticket, name)
+            case Remember(name, values):
                 with self._kept.lock:
-                    at_once(self._kept.vault.remember(self._kept.tenant, response_id, values))
+                    at_once(self._kept.vault.remember(self._kept.tenant, name, values))
             case Connect(model, _):
                 return self._session.connected(model, model, time.monotonic())
             case _:
@@ -204,11 +204,11 @@ class Exchange:
         with self._kept.lock:
             self._kept.sink.write(row)
 
-    def _recall(self, ticket: int, response_id: str) -> list[Effect]:
+    def _recall(self, ticket: int, name: str) -> list[Effect]:
         now = time.monotonic()
         try:
             with self._kept.lock:
-                known = at_once(self._kept.vault.recall(self._kept.tenant, response_id))
+                known = at_once(self._kept.vault.recall(self._kept.tenant, name))
         except VaultError as exc:
             return self._session.recall_failed(ticket, not_recalled(exc), now)
         return self._session.recalled(ticket, known, now)

@@ -202,8 +202,8 @@ class Runner:
                 self._around.sink.write(row)
             case Detect() | Show():
                 return self._ask(effect)
-            case Recall(ticket, response_id):
-                return await self._recall(ticket, response_id)
+            case Recall(ticket, name):
+                return await self._recall(ticket, name)
             case Remember():
                 await self._remember(effect)
             case Play(ticket):
@@ -285,18 +285,19 @@ class Runner:
         self._make_room(0)
         await self._put(answer)
 
-    async def _recall(self, ticket: int, response_id: str) -> list[Effect]:
+    async def _recall(self, ticket: int, name: str) -> list[Effect]:
         try:
-            known = await self._around.vault.recall(self._around.tenant, response_id)
-            home = await self._around.vault.deployment(self._around.tenant, response_id)
+            known = await self._around.vault.recall(self._around.tenant, name)
         except VaultError as exc:
             return self._session.recall_failed(ticket, not_recalled(exc), time.monotonic())
-        return self._session.recalled(ticket, known, time.monotonic(), home=home)
+        return self._session.recalled(ticket, known, time.monotonic())
 
     async def _remember(self, what: Remember) -> None:
         """Keep what a response can restore. Its own stream restores without it; a later turn will not, and says so."""
         try:
-            await self._around.vault.remember(self._around.tenant, what.response_id, what.values, what.deployment)
+            await self._around.vault.remember(
+                self._around.tenant, what.name, what.values, what.deployment, after=what.after
+            )
         except VaultError:
             _log.warning("the vault did not keep a response: its tokens will stay tokens in later turns")
 

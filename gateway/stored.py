@@ -131,12 +131,14 @@ async def _owned(
         return None, "", None
     try:
         known = await gateway.vault.recall(tenant, name)
-        at = await gateway.vault.deployment(tenant, name)
     except WrongTenant:
         return None, "", None
     every = gateway.settings.config.models
+    if known is None:
+        return None, "", None
     of_key = ((model, deployment) for model in models for deployment in every[model].deployments)
-    return known, *next(((model, one) for model, one in of_key if one.name == at), ("", None))
+    here = ((model, one) for model, one in of_key if one.name == known.deployment)
+    return known.values, *next(here, ("", None))
 
 
 def _may_go(key: str, value: str) -> bool:

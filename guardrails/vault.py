@@ -1,17 +1,20 @@
 """Which token stands for which value, for which response, and for how long.
 
 A response can restore what the client's own text put into it: the values of the frame that asked for it and those of
-the response it continues. So the unit is the response, not the connection: two conversations on one connection, or two
-keys that share a provider account, never see each other's values.
+the response, or the provider's conversation, that it goes on from. So the unit is the response, not the connection: two
+conversations on one connection, or two keys that share a provider account, never see each other's values.
+
+A set only grows: what is remembered is added to what is there. So a message that joins a response under way, and two
+responses of one conversation at the same time, lose nothing, whichever is kept first.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from guardrails.errors import VaultError
 from guardrails.tokens import SPACED_ID
@@ -114,27 +117,55 @@ class Restorable:
 EMPTY: Final = Restorable({})
 
 
+def union(kept: Restorable, more: Restorable) -> Restorable:
+    """Two sets that one conversation brought, with no regard to their number; one of them, if it has all.
+
+    A token that stands for two values, which two replicas can make within the same instant, stands for none.
+    """
+    if not more or all(kept.values.get(token) == value for token, value in more.values.items()):
+        return kept
+    if not kept:
+        return more
+    return joined((kept.values, more.values))
+
+
+def joined(parts: Iterable[Mapping[str, str]]) -> Restorable:
+    """The same of any number of parts."""
+    both: dict[str, str] = {}
+    met: set[str] = set()
+    for part in parts:
+        for token, value in part.items():
+            if both.setdefault(token, value) != value:
+                met.add(token)
+    for token in met:
+        del both[token]
+    return Restorable(both) if both else EMPTY
+
+
+class Recalled(NamedTuple):
+    """What is known of a response or a conversation: its set, and the deployment that has it, if anybody knows."""
+
+    values: Restorable
+    deployment: str | None = None
+
+
 class Vault(Protocol):
-    """Where restorable sets are kept between turns."""
+    """Where restorable sets are kept between turns, by tenant and by the name of a response or a conversation."""
 
-    async def recall(self, tenant: str, response_id: str) -> Restorable | None:
-        """The set of a response; None when nobody knows the id.
+    async def recall(self, tenant: str, name: str) -> Recalled | None:
+        """What is kept under a name; None when nobody knows it.
 
         Raises:
-            VaultError: the store cannot be reached, or the id belongs to another tenant. The caller refuses the frame.
+            VaultError: the store cannot be reached, or the name is another tenant's. The caller refuses the frame.
 
         """
 
-    async def remember(self, tenant: str, response_id: str, values: Restorable, deployment: str | None = None) -> None:
-        """Keep the set of a response, and which deployment has it; None leaves what is known of that.
+    async def remember(
+        self, tenant: str, name: str, values: Restorable, deployment: str | None = None, *, after: str | None = None
+    ) -> None:
+        """Add values to what is kept under a name, and keep which deployment has it; None leaves what is known of that.
 
-        Raises:
-            VaultError: the store cannot be reached.
-
-        """
-
-    async def deployment(self, tenant: str, response_id: str) -> str | None:
-        """The deployment that has a response; None when nobody knows.
+        `after` is the name that this one goes on from: the two belong to one conversation, and are erased together.
 
         Raises:
             VaultError: the store cannot be reached.
@@ -142,11 +173,14 @@ class Vault(Protocol):
         """
 
     async def ready(self) -> bool:
-        """Whether the store can be reached now."""
+        """Whether values can be looked up and kept now."""
+
+    async def close(self) -> None:
+        """Leave the store; nothing may follow."""
 
 
 class WrongTenant(VaultError):
-    """The response id belongs to somebody else."""
+    """The response or the conversation belongs to somebody else."""
 
 
 class MemoryVault:
@@ -159,38 +193,40 @@ class MemoryVault:
         self._kept: OrderedDict[tuple[str, str], tuple[Restorable, float, str | None]] = OrderedDict()
         self._owners: dict[str, int] = {}
 
-    async def recall(self, tenant: str, response_id: str) -> Restorable | None:
+    async def recall(self, tenant: str, name: str) -> Recalled | None:
         """See `Vault`."""
         self._expire()
-        found = self._kept.get((tenant, response_id))
+        found = self._kept.get((tenant, name))
         if found is not None:
-            self._put((tenant, response_id), found[0], found[2])
-            return found[0]
-        if response_id in self._owners:
+            self._put((tenant, name), found[0], found[2])
+            return Recalled(found[0], found[2])
+        if name in self._owners:
             raise WrongTenant("The response belongs to another key.")
         return None
 
-    async def remember(self, tenant: str, response_id: str, values: Restorable, deployment: str | None = None) -> None:
-        """See `Vault`."""
+    async def remember(
+        self, tenant: str, name: str, values: Restorable, deployment: str | None = None, *, after: str | None = None
+    ) -> None:
+        """See `Vault`. Nobody can erase one conversation of these, so `after` tells nothing."""
         self._expire()
-        before = self._kept.get((tenant, response_id))
+        before = self._kept.get((tenant, name))
         if before is None:
-            self._owners[response_id] = self._owners.get(response_id, 0) + 1
-        elif deployment is None:
-            deployment = before[2]
-        self._put((tenant, response_id), values, deployment)
+            self._owners[name] = self._owners.get(name, 0) + 1
+        else:
+            values, deployment = union(before[0], values), deployment or before[2]
+        self._put((tenant, name), values, deployment)
         while len(self._kept) > self._max:
             self._forget(next(iter(self._kept)))
 
-    async def deployment(self, tenant: str, response_id: str) -> str | None:
-        """See `Vault`."""
-        self._expire()
-        found = self._kept.get((tenant, response_id))
-        return None if found is None else found[2]
-
     async def ready(self) -> bool:
-        """See `Vault`: this process is always there."""
+        """See `Vault`: this process is always there. Whoever asks now and then keeps nothing longer than it may be."""
+        self._expire()
         return True
+
+    async def close(self) -> None:
+        """See `Vault`."""
+        self._kept.clear()
+        self._owners.clear()
 
     def _put(self, key: tuple[str, str], values: Restorable, deployment: str | None) -> None:
         self._kept[key] = (values, self._clock() + self._ttl, deployment)

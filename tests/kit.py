@@ -37,7 +37,7 @@ from gateway.wire.frame import Json, encode, loads
 from guardrails.detector import PolicyDetector, build
 from guardrails.findings import Finding
 from guardrails.redact import Masker
-from guardrails.vault import Restorable
+from guardrails.vault import EMPTY, Recalled, Restorable, union
 from policies.load import load
 from policies.model import Policy
 
@@ -219,11 +219,13 @@ class Wire:
                 self.shows.append(effect)
             case Show():
                 return self._shown(effect)
-            case Recall(ticket, response_id):
-                home = self.homes.get(response_id)
-                return self.session.recalled(ticket, self.vault.get(response_id), self.now, home=home)
-            case Remember(response_id, values, deployment):
-                self.vault[response_id], self.homes[response_id] = values, deployment
+            case Recall(ticket, name):
+                known = Recalled(self.vault.get(name, EMPTY), self.homes.get(name))
+                is_known = name in self.vault or name in self.homes
+                return self.session.recalled(ticket, known if is_known else None, self.now)
+            case Remember(name, values, deployment):
+                self.vault[name] = union(self.vault.get(name, EMPTY), values)
+                self.homes[name] = deployment or self.homes.get(name)
             case Play(ticket):
                 return self.session.play(ticket, self.now)
             case Connect() if self.hold_connects:

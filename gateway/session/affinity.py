@@ -35,6 +35,13 @@ def marks(value: Json, tenant: str) -> tuple[str, ...]:
     return tuple(f"held_{name}" for name in list(found)[-_MOST:])
 
 
+def conversation_name(identity: str) -> str:
+    """The name under which the vault knows the provider's conversation: the same for every tenant, so that one that is
+    somebody else's is noticed, and none that a response can have.
+    """
+    return f"conversation {blake2b(identity.encode(), digest_size=16).hexdigest()}"
+
+
 def _held(value: Json) -> Iterator[str]:
     """The values themselves, in the order of the message."""
     waiting: list[Json] = [value]

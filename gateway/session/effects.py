@@ -58,19 +58,23 @@ class Show:
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """Look up what a response could restore; answer with `recalled()` or `recall_failed()`."""
+    """Look up what a response or a conversation can restore; answer with `recalled()` or `recall_failed()`."""
 
     ticket: int
-    response_id: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Remember:
-    """Keep what a response can restore, and which deployment has it."""
+    """Keep what a response or a conversation can restore, besides what is kept of it, and which deployment has it.
 
-    response_id: str
+    `after` is what it goes on from.
+    """
+
+    name: str
     values: Restorable
     deployment: str | None = None
+    after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

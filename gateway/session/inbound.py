@@ -8,7 +8,7 @@ from typing import Final
 from gateway.audit.record import Decision, Identifier, Row
 from gateway.errors import Code, FrameError, GatewayError, NotExamined, Refused, UpstreamError
 from gateway.session import model as models
-from gateway.session.affinity import marks
+from gateway.session.affinity import conversation_name, marks
 from gateway.session.effects import Detect, Effect, Play, Recall, Record, Remember, ToClient, ToUpstream
 from gateway.session.lanes import Lanes
 from gateway.session.masking import mask_turn, masked_texts, question
@@ -151,6 +151,9 @@ class Inbound:
         """
         setup, frame = self._setup, turn.frame
         turn.continues = _target(frame)
+        turn.conversation = _conversation(frame)
+        if turn.continues is not None and turn.conversation is not None:
+            raise Refused("The message goes on from a response and from a conversation.", param="conversation")
         turn.lane.turns.pop()
         try:
             self._lanes.check_room(turn.lane, asks=turn.event == "response.create")
@@ -179,8 +182,8 @@ class Inbound:
         self.pending[turn.ticket] = turn
         effects: list[Effect] = []
         # What goes on from nothing may still hold what only one deployment has: the vault is asked where that is.
-        held = marks(turn.frame, self._setup.who.key) if turn.continues is None and self._several else ()
-        known_as = held[-1] if held else turn.continues
+        held = marks(turn.frame, self._setup.who.key) if turn.lineage is None and self._several else ()
+        known_as = held[-1] if held else turn.lineage
         if known_as is None:
             turn.inherited = EMPTY
         else:
@@ -206,16 +209,18 @@ class Inbound:
         effects: list[Effect] = [Record(turn.ticket, row), answered]
         response: Response | None = None
         if turn.event == "response.create":
-            response = Response(turn.ticket, turn.number, known, now, turn.continues)
+            response = Response(turn.ticket, turn.number, known, now, turn.continues, turn.conversation)
+            response.adds = _added(turn, known)
             response.json_text = _wants_json(frame)
             response.rewritten = turn.rewritten or provider_model not in (None, self.model)
             response.model, response.deployment = self.model, self.deployment if kept is None else kept.deployment
             response.key, response.kept, response.several = turn.key, kept, self._several
-            if kept is None and self._several and turn.free and turn.continues is None:
+            if kept is None and self._several and turn.free and turn.lineage is None:
                 response.unanswered = Unanswered(frame, row)
-        elif turn.continues is not None and known is not turn.inherited:
-            effects.append(Remember(turn.continues, known))
-            self._steer(turn.continues, known)
+        elif turn.lineage is not None and known is not turn.inherited:
+            added = _added(turn, known)
+            effects.append(Remember(turn.lineage, added))
+            effects += self._steer(turn.lineage, added)
         self._sent[turn.ticket] = (turn.lane, response)
         return effects, response
 
@@ -230,18 +235,22 @@ class Inbound:
         self._sent[response.ticket] = (lane, response)
         return [Record(response.ticket, row), ToUpstream(response.ticket, encode(waits.frame))]
 
-    def _steer(self, response_id: str, known: Restorable) -> None:
+    def _steer(self, name: str, added: Restorable) -> list[Effect]:
         """Steering goes on in the response it names and in its automatic successor: both restore its values."""
+        effects: list[Effect] = []
         for lane in self._lanes:
             for response in (lane.active, lane.last):
-                if response is not None and response.id == response_id:
-                    response.known = response.known.with_values(known.values)
+                if response is not None and name in (response.id, response.conversation):
+                    response.known = response.known.with_values(added.values)
                     response.repeats.clear()
                     for streaming in response.streams.values():
                         streaming.stream.known = response.known
                     for item in response.live.values():
                         for text in item.texts.values():
                             text.stream.known = response.known
+                    if response.conversation not in (None, name):
+                        effects.append(Remember(response.conversation, added))
+        return effects
 
     def _refuse_unread(self, error: GatewayError, lane: Lane | None) -> list[Effect]:
         row = refused_unread(self._setup.who, self._number, error)
@@ -325,6 +334,33 @@ def _target(frame: Frame) -> str | None:
     if len(named) > 1:
         raise Refused("The message names more than one response.", param="previous_response_id")
     return named.pop() if named else None
+
+
+def _conversation(frame: Frame) -> str | None:
+    """The name of the provider's conversation that a frame belongs to.
+
+    Raises:
+        Refused: it names several, or something else. A provider might take the one that the vault was not asked about.
+
+    """
+    nested = frame.get("response")
+    places = (frame, nested) if isinstance(nested, dict) else (frame,)
+    given = [place.get("conversation") for place in places]
+    values = [value.get("id") if isinstance(value, dict) else value for value in given if value is not None]
+    named = {value.strip() for value in values if isinstance(value, str)} - {""}
+    if not all(isinstance(value, str) for value in values):
+        raise Refused("The id of a conversation is a string.", param="conversation")
+    if len(named) > 1:
+        raise Refused("The message names more than one conversation.", param="conversation")
+    return conversation_name(named.pop()) if named else None
+
+
+def _added(turn: Turn, known: Restorable) -> Restorable:
+    """What a turn brought that it did not inherit."""
+    inherited = turn.inherited
+    if not inherited or known is inherited:
+        return EMPTY if known is inherited else known
+    return Restorable({token: value for token, value in known.values.items() if token not in inherited.values})
 
 
 def _write_model(frame: Frame, name: str) -> None:

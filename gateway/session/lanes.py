@@ -93,6 +93,7 @@ class Lanes:
             known,
             last.started if last is not None else 0.0,
             last.id if last is not None else None,
+            last.conversation if last is not None else None,
             json_text=last is not None and last.json_text,
             rewritten=last is not None and last.rewritten,
             model=last.model if last is not None else None,

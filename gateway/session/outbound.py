@@ -264,7 +264,10 @@ class Outbound:
         response = lane.active
         if response.id is None and isinstance(identity, str):
             response.id, response.begun = identity, now
-            effects.append(Remember(identity, response.known, response.deployment))
+            before = response.conversation or response.continues
+            effects.append(Remember(identity, response.known, response.deployment, before))
+            if response.conversation is not None:
+                effects.append(Remember(response.conversation, response.adds, response.deployment))
         return response, effects
 
     def _is_ending(self, lane: Lane, response: Response) -> bool:

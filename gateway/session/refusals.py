@@ -119,3 +119,8 @@ def not_recalled(error: VaultError) -> GatewayError:
             "The previous response was not found.", code="previous_response_not_found", param="previous_response_id"
         )
     return NotExamined("The conversation could not be looked up, so the message was not sent.")
+
+
+def no_such_conversation() -> Refused:
+    """What a client is told about a conversation of another key's."""
+    return Refused("The conversation was not found.", param="conversation")

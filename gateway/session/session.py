@@ -16,15 +16,16 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.audit.record import Row
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Refused
 from gateway.session.effects import Connect, Disconnect, Effect
 from gateway.session.inbound import Inbound
 from gateway.session.lanes import Lanes
 from gateway.session.moving import stranded
 from gateway.session.outbound import Outbound
+from gateway.session.refusals import no_such_conversation
 from gateway.session.showing import Showing
 from gateway.session.states import Findings, Lane, Setup, Turn
-from guardrails.vault import EMPTY, Restorable
+from guardrails.vault import EMPTY, Recalled, Restorable
 
 
 class Session:
@@ -96,21 +97,24 @@ class Session:
         self._inbound.not_examined(turn, error)
         return self._advance(turn.lane, now)
 
-    def recalled(self, ticket: int, known: Restorable | None, now: float, *, home: str | None = None) -> list[Effect]:
-        """The vault answered; None when it does not know the response. `home` is the deployment that has it."""
+    def recalled(self, ticket: int, known: Recalled | None, now: float) -> list[Effect]:
+        """The vault answered; None when it does not know the name."""
         turn = self._inbound.pending.get(ticket)
         if turn is None:
             return []
-        turn.inherited = known if known is not None else EMPTY
-        turn.home, turn.free = home, home is None
+        # What only says where a turn has to go gives it no values.
+        turn.inherited = known.values if known is not None and turn.lineage is not None else EMPTY
+        turn.home = known.deployment if known is not None else None
+        turn.free = turn.home is None
         return self._advance(turn.lane, now)
 
     def recall_failed(self, ticket: int, error: GatewayError, now: float) -> list[Effect]:
-        """The vault failed, or the response belongs to another key."""
+        """The vault failed, or what the turn goes on from belongs to another key."""
         turn = self._inbound.pending.get(ticket)
         if turn is None:
             return []
-        turn.refusal = error
+        foreign = turn.conversation is not None and isinstance(error, Refused)
+        turn.refusal = no_such_conversation() if foreign else error
         return self._advance(turn.lane, now)
 
     def connected(self, model: str, provider_model: str, now: float, *, deployment: str | None = None) -> list[Effect]:

@@ -109,6 +109,8 @@ class Turn:
     model_asked: str | None = None
     rewritten: bool = False
     continues: str | None = None
+    conversation: str | None = None
+    """The name of the provider's conversation that it belongs to."""
     findings: Findings | None = None
     inherited: Restorable | None = None
     home: str | None = None
@@ -125,6 +127,11 @@ class Turn:
     observed: str | None = None
     found: list[Found] = field(default_factory=list)
     content: dict[str, list[Masked]] = field(default_factory=dict)
+
+    @property
+    def lineage(self) -> str | None:
+        """The name of what it goes on from, and inherits the values of."""
+        return self.continues if self.continues is not None else self.conversation
 
     @property
     def ready(self) -> bool:
@@ -193,6 +200,9 @@ class Response:
     known: Restorable
     started: float
     continues: str | None = None
+    conversation: str | None = None
+    adds: Restorable = EMPTY
+    """What its conversation did not know before."""
     id: str | None = None
     json_text: bool = False
     rewritten: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -60,6 +60,13 @@ def printable(raw: bytes | str) -> str:
     return raw if isinstance(raw, str) else raw.decode("utf-8", "backslashreplace")
 
 
+def named_conversation(request: Mapping[str, Json]) -> str | None:
+    """The conversation that a request belongs to; each begins when it is first named."""
+    named = request.get("conversation")
+    named = named.get("id") if isinstance(named, dict) else named
+    return named if isinstance(named, str) else None
+
+
 @dataclass(frozen=True, slots=True)
 class _Response:
     items: list[Json]
@@ -81,7 +88,7 @@ class Memory:
         while len(self._responses) > RESPONSES_KEPT:
             self._responses.popitem(last=False)
 
-    def recall(self, response_id: str, *, connection: int) -> list[Json] | None:
+    def recall(self, response_id: str, *, connection: int | None) -> list[Json] | None:
         """Return the conversation that ended in this response, or None where there is none for this connection."""
         known = self._responses.get(response_id)
         if known is None or known.connection not in (None, connection):

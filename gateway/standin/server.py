@@ -19,7 +19,7 @@ from starlette.websockets import WebSocket
 
 from gateway.errors import FrameError
 from gateway.standin.connection import Connection, refusal
-from gateway.standin.memory import Log, Memory, Seen, printable
+from gateway.standin.memory import Log, Memory, Seen, named_conversation, printable
 from gateway.standin.plan import as_items, plan
 from gateway.standin.tools import Object
 from gateway.standin.turn import Chunk, Chunks, Signal, Turn
@@ -75,7 +75,8 @@ class StandIn:
         """Everything said up to and including this request; None where it continues what nobody here knows."""
         previous, new = request.get("previous_response_id"), as_items(request.get("input"))
         if previous is None:
-            return [*new]
+            named = named_conversation(request)
+            return [*(self._memory.recall(named, connection=None) or () if named else ()), *new]
         known = self._memory.recall(previous, connection=connection) if isinstance(previous, str) else None
         return None if known is None else [*known, *new]
 
@@ -98,6 +99,9 @@ class StandIn:
         self._memory.remember(turn.response_id, items, connection=None if is_stored else connection)
         if is_stored:
             self._kept[turn.response_id] = turn
+        named = named_conversation(turn.request)
+        if named is not None:
+            self._memory.remember(named, items, connection=None)
 
     async def _websocket(self, websocket: WebSocket) -> None:
         number = self._see("handshake", websocket)

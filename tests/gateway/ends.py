@@ -17,7 +17,7 @@ from gateway.surroundings import Dialled, Surroundings
 from guardrails.errors import VaultError
 from guardrails.findings import Finding
 from guardrails.redact import Masker
-from guardrails.vault import MemoryVault, Restorable
+from guardrails.vault import MemoryVault, Recalled, Restorable
 from policies.model import Policy
 from tests.kit import RESTORE, detector
 
@@ -140,15 +140,15 @@ class Vault(MemoryVault):
 
     works = True
 
-    async def recall(self, tenant: str, response_id: str) -> Restorable | None:
+    async def recall(self, tenant: str, name: str) -> Recalled | None:
         if not self.works:
             raise VaultError("down")
-        return await super().recall(tenant, response_id)
+        return await super().recall(tenant, name)
 
-    async def remember(self, tenant: str, response_id: str, values: Restorable, deployment: str | None = None) -> None:
+    async def remember(self, tenant: str, name: str, values: Restorable, *args: Any, **more: Any) -> None:
         if not self.works:
             raise VaultError("down")
-        await super().remember(tenant, response_id, values, deployment)
+        await super().remember(tenant, name, values, *args, **more)
 
 
 class World:

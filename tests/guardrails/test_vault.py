@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from guardrails.errors import VaultError
-from guardrails.vault import EMPTY, MAX_VALUES, MemoryVault, Restorable, WrongTenant
+from guardrails.vault import EMPTY, MAX_VALUES, MemoryVault, Recalled, Restorable, WrongTenant, union
 
 A, B = "<EMAIL_ADDRESS_aaaaaaaa>", "<EMAIL_ADDRESS_aaaabbbb>"
 EMAIL = "ada.lovelace@example.com"
@@ -32,6 +32,11 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
 
 def vault(clock: Clock | None = None, *, ttl: float = 10.0, most: int = 100) -> MemoryVault:
     return MemoryVault(ttl=ttl, clock=clock or Clock(), max_responses=most)
+
+
+async def values(kept: MemoryVault, tenant: str, name: str) -> Restorable | None:
+    found = await kept.recall(tenant, name)
+    return None if found is None else found.values
 
 
 def test_a_set_cannot_be_changed_from_outside() -> None:
@@ -92,7 +97,7 @@ def test_what_was_remembered_is_recalled_for_its_tenant_only() -> None:
     async def script() -> None:
         kept = vault()
         await kept.remember("team-a", "resp_1", KNOWN)
-        assert await kept.recall("team-a", "resp_1") is KNOWN
+        assert await values(kept, "team-a", "resp_1") is KNOWN
         with pytest.raises(WrongTenant) as caught:
             await kept.recall("team-b", "resp_1")
         assert "resp_1" not in str(caught.value)
@@ -106,8 +111,8 @@ def test_two_tenants_with_the_same_id_have_a_set_each() -> None:
         kept = vault()
         await kept.remember("team-a", "resp_1", KNOWN)
         await kept.remember("team-b", "resp_1", EMPTY)
-        assert await kept.recall("team-a", "resp_1") is KNOWN
-        assert await kept.recall("team-b", "resp_1") is EMPTY
+        assert await values(kept, "team-a", "resp_1") is KNOWN
+        assert await values(kept, "team-b", "resp_1") is EMPTY
 
     run(script())
 
@@ -118,9 +123,9 @@ def test_a_set_lives_as_long_as_it_is_used() -> None:
         kept = vault(clock)
         await kept.remember("team-a", "resp_1", KNOWN)
         clock.now = 9.0
-        assert await kept.recall("team-a", "resp_1") is KNOWN
+        assert await values(kept, "team-a", "resp_1") is KNOWN
         clock.now = 18.0
-        assert await kept.recall("team-a", "resp_1") is KNOWN, "the use at 9 renewed it"
+        assert await values(kept, "team-a", "resp_1") is KNOWN, "the use at 9 renewed it"
         clock.now = 28.0
         assert await kept.recall("team-a", "resp_1") is None
         assert await kept.recall("team-b", "resp_1") is None, "nobody owns what is forgotten"
@@ -136,19 +141,19 @@ def test_the_oldest_set_goes_when_there_are_too_many() -> None:
         await kept.recall("team-a", "resp_1")
         await kept.remember("team-a", "resp_3", KNOWN)
         assert await kept.recall("team-a", "resp_2") is None
-        assert await kept.recall("team-a", "resp_1") is KNOWN
-        assert await kept.recall("team-a", "resp_3") is KNOWN
+        assert await values(kept, "team-a", "resp_1") is KNOWN
+        assert await values(kept, "team-a", "resp_3") is KNOWN
 
     run(script())
 
 
-def test_a_set_that_is_remembered_again_is_replaced_and_forgotten_once() -> None:
+def test_a_set_that_is_remembered_again_grows_and_is_forgotten_once() -> None:
     async def script() -> None:
         clock = Clock()
         kept = vault(clock)
         await kept.remember("team-a", "resp_1", EMPTY)
         await kept.remember("team-a", "resp_1", KNOWN)
-        assert await kept.recall("team-a", "resp_1") is KNOWN
+        assert await values(kept, "team-a", "resp_1") is KNOWN
         clock.now = 20.0
         await kept.remember("team-a", "resp_2", KNOWN)
         assert await kept.recall("team-b", "resp_1") is None
@@ -163,9 +168,42 @@ def test_a_response_is_kept_with_the_deployment_that_has_it() -> None:
         kept = MemoryVault(ttl=10, clock=Clock())
         await kept.remember("team-a", "resp_1", EMPTY, "eu")
         await kept.remember("team-a", "resp_1", KNOWN)
-        assert await kept.deployment("team-a", "resp_1") == "eu"
-        assert await kept.recall("team-a", "resp_1") is KNOWN
-        assert await kept.deployment("team-a", "resp_1") == "eu"
-        assert await kept.deployment("team-b", "resp_1") is None
+        assert await kept.recall("team-a", "resp_1") == Recalled(KNOWN, "eu")
+        assert await kept.recall("team-a", "resp_1") == Recalled(KNOWN, "eu"), "to look it up changes nothing"
 
     asyncio.run(script())
+
+
+def test_what_is_remembered_of_a_name_is_added_to_what_is_known_of_it() -> None:
+    async def script() -> None:
+        kept = vault()
+        await kept.remember("team-a", "conversation", KNOWN)
+        await kept.remember("team-a", "conversation", Restorable({B: "somebody"}))
+        await kept.remember("team-a", "conversation", EMPTY)
+        found = await values(kept, "team-a", "conversation")
+        assert found is not None and dict(found.values) == {A: EMAIL, B: "somebody"}
+
+    run(script())
+
+
+def test_a_token_that_two_sets_have_for_different_values_stands_for_none() -> None:
+    both = union(Restorable({A: EMAIL, B: "somebody"}), Restorable({A: "somebody else", B: "somebody"}))
+    assert dict(both.values) == {B: "somebody"}
+    assert union(KNOWN, EMPTY) is KNOWN
+    assert union(EMPTY, KNOWN) is KNOWN
+    assert union(KNOWN, Restorable({A: EMAIL})) is KNOWN
+
+
+def test_nothing_stays_in_memory_after_its_time_even_if_nobody_asks_for_it() -> None:
+    async def script() -> None:
+        clock = Clock()
+        kept = vault(clock)
+        await kept.remember("team-a", "resp_1", KNOWN)
+        clock.now = 10.0
+        assert await kept.ready()
+        assert not kept._kept and not kept._owners
+        await kept.remember("team-a", "resp_1", KNOWN)
+        await kept.close()
+        assert not kept._kept
+
+    run(script())
