@@ -24,8 +24,8 @@ from gateway.prices import Prices
 from gateway.session.refusals import error_body
 from gateway.stored import serve_stored
 from gateway.upstream.library import Library, load
+from gateway.vaults import make_vault
 from guardrails.pool import DetectionPool
-from guardrails.vault import MemoryVault
 
 
 def create_app(settings: Settings, *, workers: int = 2) -> Starlette:
@@ -39,13 +39,14 @@ def create_app(settings: Settings, *, workers: int = 2) -> Starlette:
 
     """
     config = settings.config
+    metrics = Metrics()
     gateway = Gateway(
         settings,
         DetectionPool([key.policy for key in settings.keys], workers),
-        MemoryVault(ttl=config.vault.ttl, clock=time.monotonic),
+        make_vault(settings, metrics.vault_failed),
         FileSink(config.audit.path),
         Prices(config, time.time),
-        Metrics(),
+        metrics,
         library=library_for(config),
     )
     gateway.metrics.watch(
@@ -67,6 +68,7 @@ def create_app(settings: Settings, *, workers: int = 2) -> Starlette:
         finally:
             await gateway.close()
             await gateway.pool.close()
+            await gateway.vault.close()
             gateway.sink.close()
 
     paths = _Paths(gateway)

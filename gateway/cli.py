@@ -18,6 +18,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+vault = typer.Typer(help="Look after the vault that gateways share.", no_args_is_help=True)
+app.add_typer(vault, name="vault")
+
 _FAILED: Final = 1
 
 
@@ -119,6 +122,23 @@ def fingerprint(
 
     for key, found in fingerprints(config, entity, sys.stdin.read().rstrip("\n"), tenant=tenant):
         typer.echo(f"{key}\t{found}")
+
+
+@vault.command()
+def erase(
+    config: Annotated[Path, typer.Option(help="The gateway.yaml whose vault it is.")],
+    key: Annotated[str | None, typer.Option(help="A key as it stands in the audit. Alone: all of it.")] = None,
+    response: Annotated[str | None, typer.Option(help="A response: it and the rest of its conversation.")] = None,
+    conversation: Annotated[str | None, typer.Option(help="A conversation at the provider, and its responses.")] = None,
+    value: Annotated[
+        str | None, typer.Option(help="A value, wherever it is; - reads it from standard input. Without --key: of all.")
+    ] = None,
+) -> None:
+    """Erase values from a vault in Redis: of one conversation, one person, or one key. The audit gets a row."""
+    from gateway.erasing import Target, erase
+
+    sought = sys.stdin.read().rstrip("\n") if value == "-" else value
+    typer.echo(erase(config, Target(key, response, conversation, sought)))
 
 
 @app.command()

@@ -13,8 +13,8 @@ from hashlib import sha256
 from importlib.util import find_spec
 from math import inf
 from pathlib import Path
-from secrets import token_bytes, token_urlsafe
-from typing import Annotated, Final, TypeAlias
+from secrets import token_urlsafe
+from typing import Annotated, TypeAlias
 
 from pydantic import Field, SkipValidation
 
@@ -30,6 +30,7 @@ from gateway.config_file import (
     Tls,
     Vault,
 )
+from gateway.environment import SECRET_BYTES, Environment
 from gateway.errors import GatewayError
 from gateway.prices import is_listed
 from policies.check import check
@@ -38,6 +39,7 @@ from policies.model import Policy
 from policies.yaml_lines import KeyPath, Lines, Problem, YamlError, YamlValue, read_yaml, suggest
 
 __all__ = [
+    "SECRET_BYTES",
     "AuditLog",
     "ClientKey",
     "Config",
@@ -56,9 +58,6 @@ __all__ = [
     "quick_config",
     "resolve",
 ]
-
-SECRET_BYTES: Final = 16
-"""The shortest vault or audit secret: 128 bits, so that guessing it is no way to a masked value."""
 
 _Complaint: TypeAlias = tuple[KeyPath, str]
 
@@ -109,6 +108,9 @@ class Settings:
     notices: tuple[str, ...] = ()
     metrics_sha256: bytes | None = field(default=None, repr=False)
     """The SHA-256 of the token that may read the metrics; None where only this machine may."""
+    previous_vault_secret: bytes | None = field(default=None, repr=False)
+    """The vault's secret of before, under which it may still hold something."""
+    vault_password: str | None = field(default=None, repr=False)
 
     def provider_key(self, deployment: Deployment) -> str | None:
         """Return the provider key to send to a deployment, or None where `auth` is not `key`."""
@@ -229,6 +231,7 @@ def _files(file: ConfigFile) -> Iterator[_Complaint]:
         (("listen", "tls", "cert"), tls.cert),
         (("listen", "tls", "key"), tls.key),
     ]
+    paths.append((("vault", "ca_file"), file.vault.ca_file))
     for name, model in file.models.items():
         for index, deployment in enumerate(model.deployments):
             paths.append((("models", name, "deployments", index, "ca_file"), deployment.ca_file))
@@ -240,49 +243,32 @@ def _files(file: ConfigFile) -> Iterator[_Complaint]:
             yield ("policies", index), "no such folder"
 
 
+def _vault(file: ConfigFile) -> Iterator[_Complaint]:
+    vault = file.vault
+    only = {"previous_secret_env": vault.previous_secret_env, "password_env": vault.password_env}
+    if vault.store == "memory":
+        for name, value in {**only, "ca_file": vault.ca_file}.items():
+            if value is not None:
+                yield ("vault", name), "only a vault in Redis has a use for it"
+        return
+    if vault.secret_env is None:
+        yield ("vault",), "a vault in Redis needs secret_env: under a random secret no other run could read it"
+    if vault.previous_secret_env is not None and vault.previous_secret_env == vault.secret_env:
+        yield ("vault", "previous_secret_env"), "is the same as secret_env"
+    if vault.ca_file is not None and not vault.store.startswith("rediss:"):
+        yield ("vault", "ca_file"), "only a rediss:// URL has a certificate to check"
+    if find_spec("redis") is None:
+        yield ("vault", "store"), "needs the redis package: pip install 'guardrail-gateway[redis]'"
+
+
 _RULES: tuple[Callable[[ConfigFile], Iterator[_Complaint]], ...] = (
     _key_secrets,
     _key_models,
     _deployments,
     _priced,
     _files,
+    _vault,
 )
-
-
-class _Environment:
-    """Looks variables up, and keeps what is wrong with them. Names them; never shows what is in them."""
-
-    def __init__(self, environ: Mapping[str, str], lines: Lines) -> None:
-        self._environ = environ
-        self._lines = lines
-        self.problems: list[Problem] = []
-
-    def credential(self, name: str, where: KeyPath) -> str:
-        """What a header can carry: visible ASCII."""
-        value = self._environ.get(name, "")
-        if not value:
-            self._missing(name, where)
-        elif not value.isascii() or not value.isprintable() or " " in value:
-            self._refuse(where, f"the environment variable {name} holds spaces, line ends or other than ASCII")
-            return ""
-        return value
-
-    def secret(self, name: str | None, where: KeyPath) -> bytes:
-        """A long secret; without a name, a random one for this run."""
-        if name is None:
-            return token_bytes(32)
-        value = self._environ.get(name, "").encode("utf-8", "surrogateescape")
-        if not value:
-            self._missing(name, where)
-        elif len(value) < SECRET_BYTES:
-            self._refuse(where, f"the environment variable {name} holds fewer than {SECRET_BYTES} bytes")
-        return value
-
-    def _missing(self, name: str, where: KeyPath) -> None:
-        self._refuse(where, f"the environment variable {name} is {'empty' if name in self._environ else 'not set'}")
-
-    def _refuse(self, where: KeyPath, message: str) -> None:
-        self.problems.append(self._lines.problem(where, message))
 
 
 def resolve(config: Config, environ: Mapping[str, str]) -> Settings:
@@ -291,7 +277,7 @@ def resolve(config: Config, environ: Mapping[str, str]) -> Settings:
     Raises:
         ConfigError: variables are missing, empty or unusable; each is named, none is shown.
     """
-    environment = _Environment(environ, config.lines)
+    environment = Environment(environ, config.lines)
     keys = tuple(_client_key(config, index, environment) for index in range(len(config.keys)))
     provider_keys = {
         deployment.api_key_env: environment.credential(
@@ -302,6 +288,9 @@ def resolve(config: Config, environ: Mapping[str, str]) -> Settings:
         if deployment.api_key_env is not None
     }
     vault_secret = environment.secret(config.vault.secret_env, ("vault", "secret_env"))
+    before, password = config.vault.previous_secret_env, config.vault.password_env
+    previous = None if before is None else environment.secret(before, ("vault", "previous_secret_env"))
+    vault_password = None if password is None else environment.text(password, ("vault", "password_env"))
     audit_secret = environment.secret(config.audit.secret_env, ("audit", "secret_env"))
     metrics = _metrics_token(config, environment)
     problems = environment.problems or list(_shared_secrets(config, keys))
@@ -310,15 +299,25 @@ def resolve(config: Config, environ: Mapping[str, str]) -> Settings:
     if metrics is not None and any(metrics == client.secret_sha256 for client in keys):
         where: KeyPath = ("metrics", "token_env")
         raise ConfigError([config.lines.problem(where, "is a client's key: whoever has that could read of all others")])
-    return Settings(config, keys, vault_secret, audit_secret, provider_keys, tuple(_notices(config)), metrics)
+    return Settings(
+        config,
+        keys,
+        vault_secret,
+        audit_secret,
+        provider_keys,
+        tuple(_notices(config)),
+        metrics,
+        previous_vault_secret=previous,
+        vault_password=vault_password,
+    )
 
 
-def _metrics_token(config: Config, environment: _Environment) -> bytes | None:
+def _metrics_token(config: Config, environment: Environment) -> bytes | None:
     name = config.metrics.token_env
     return None if name is None else sha256(environment.credential(name, ("metrics", "token_env")).encode()).digest()
 
 
-def _client_key(config: Config, index: int, environment: _Environment) -> ClientKey:
+def _client_key(config: Config, index: int, environment: Environment) -> ClientKey:
     key = config.keys[index]
     digest = None
     if key.secret_env is not None:

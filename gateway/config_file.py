@@ -68,10 +68,17 @@ def _check_price(price: object) -> object:
     return Decimal(str(price))
 
 
-def _check_store(value: object) -> object:
-    if isinstance(value, str) and value.startswith(("redis:", "rediss:")):
-        raise ValueError("Redis is not available in this version: use 'memory'")
-    return value
+_STORE: Final = re.compile(
+    r"rediss?://(?:[^@/?#:]+@)?(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[0-9]{0,3})?"
+)
+
+
+def _check_store(store: str) -> str:
+    if store == "memory" or (_STORE.fullmatch(store) and urlsplit(store).port != 0):
+        return store
+    if store.startswith(("redis://", "rediss://")) and ":" in urlsplit(store).netloc.rpartition("@")[0]:
+        raise ValueError("must not have a password; password_env names the variable that has it")
+    raise ValueError("must be memory, or a URL such as redis://redis.internal:6379/0 or rediss://…")
 
 
 Id = Annotated[str, Matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "at most 64 letters, digits, '.', '-' and '_'")]
@@ -80,6 +87,7 @@ Sha256 = Annotated[str, Matching(r"[0-9A-Fa-f]{64}", "a SHA-256 of 64 hex digits
 LocalPath = Annotated[Path, AfterValidator(_in_config_folder)]
 Origin = Annotated[str, AfterValidator(_check_origin)]
 Url = Annotated[str, AfterValidator(_check_url)]
+Store = Annotated[str, AfterValidator(_check_store)]
 Size = Annotated[int, BeforeValidator(parse_size), Field(ge=1024)]
 Count = Annotated[int, Field(strict=True, ge=1)]
 Price = Annotated[Decimal, BeforeValidator(_check_price), Field(ge=0, le=100_000, allow_inf_nan=False)]
@@ -196,10 +204,16 @@ class Model(FileModel):
 class Vault(FileModel):
     """Where values wait for their tokens."""
 
-    store: Annotated[Literal["memory"], BeforeValidator(_check_store)] = "memory"
-    """memory: in this process."""
+    store: Store = "memory"
+    """memory: in this process; redis://HOST:PORT/NUMBER: in Redis, for several gateways and over restarts."""
     secret_env: EnvName | None = None
-    """The environment variable with the secret that tokens are made with."""
+    """The environment variable with the secret that tokens are made with, and values in Redis are sealed with."""
+    previous_secret_env: EnvName | None = None
+    """The environment variable with the secret of before: what Redis has under it can still be restored."""
+    password_env: EnvName | None = None
+    """The environment variable with the password of Redis."""
+    ca_file: LocalPath | None = None
+    """PEM file with the authorities to trust for rediss://, instead of the system's."""
     ttl: Duration = 86400.0
     """How long a token can be restored after its last use."""
 

@@ -86,6 +86,7 @@ class Metrics:
         self._failovers = counter("failovers", "Messages asked again of this deployment.", *where)
         self._replays = counter("replays", "Answers given out of memory.", "key", "model")
         self._dials = counter("dial_failures", "Deployments that could not be dialled.", *where)
+        self._vault = counter("vault_failures", "Values not looked up, or not kept.", "operation")
         self._detection = seconds("detection", "Detection of a message or an answer.", "direction")
         self._added = seconds("request", "From a message's arrival to its going on.", "key")
         self._first = seconds("first_event", "From a message to its first event.", *where, buckets=_LONG)
@@ -117,6 +118,10 @@ class Metrics:
     def dial_failed(self, model: str, deployment: str) -> None:
         """A deployment could not be dialled; the next one is."""
         self._dials(model, deployment).inc()
+
+    def vault_failed(self, operation: str) -> None:
+        """The vault could not do something; `operation` is a constant of this program."""
+        self._vault(operation).inc()
 
     def unwritten(self, key: str) -> None:
         """A row could not be written."""

@@ -158,6 +158,39 @@ class Row:
         return row
 
 
+Scope: TypeAlias = Literal["response", "conversation", "value", "key"]
+"""What of the vault is erased: a response or the provider's conversation, each with all that hangs together with it;
+one value; or all of a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """Values that an operator took out of the vault: of which key, how many, out of how many sets; never which.
+
+    `found` is the kind and the fingerprint of the one that was sought, in every way in which it was written.
+    """
+
+    key: str
+    scope: Scope
+    id: Identifier | None
+    sets: int
+    values: int
+    found: Sequence[tuple[str, str]] = ()
+
+    def as_json(self) -> dict[str, object]:
+        """The row as it is written."""
+        return {
+            "key": self.key,
+            "event": "vault.erase",
+            "decision": "erased",
+            "scope": self.scope,
+            "id": None if self.id is None else self.id.text,
+            "sets": self.sets,
+            "values": self.values,
+            "findings": [{"entity": entity, "fingerprint": fingerprint} for entity, fingerprint in self.found],
+        }
+
+
 def _finding(found: Found) -> dict[str, object]:
     return {
         "entity": found.applied.entity,

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
 
-from gateway.audit.record import Row
+from gateway.audit.record import Erasure, Row
 from gateway.errors import AuditError
 from gateway.wire.frame import encode_row
 
@@ -51,7 +51,7 @@ class FileSink:
         self._file = self._open()
         self._opened = os.fstat(self._file)
 
-    def write(self, row: Row) -> None:
+    def write(self, row: Row | Erasure) -> None:
         """See `Sink`."""
         line = encode_row({"time": self._now().isoformat(timespec="milliseconds"), **row.as_json()})
         data = b"\n" + line if self._spoilt else line

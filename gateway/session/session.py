@@ -102,8 +102,7 @@ class Session:
         turn = self._inbound.pending.get(ticket)
         if turn is None:
             return []
-        # What only says where a turn has to go gives it no values.
-        turn.inherited = known.values if known is not None and turn.lineage is not None else EMPTY
+        turn.inherited = known.values if known is not None else EMPTY
         turn.home = known.deployment if known is not None else None
         turn.free = turn.home is None
         return self._advance(turn.lane, now)

@@ -10,14 +10,14 @@ from dataclasses import replace
 from decimal import Decimal
 from itertools import chain
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import typer.main
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway import headers
-from gateway.audit.record import Decision, Found, Identifier, Outcome, Row, Usage, Who
+from gateway.audit.record import Decision, Erasure, Found, Identifier, Outcome, Row, Usage, Who
 from gateway.cli import app
 from gateway.config import load_config
 from gateway.metrics import Metrics
@@ -95,10 +95,15 @@ def options() -> dict[str, set[str]]:
     """The options of each command, as `--help` shows them."""
     group = typer.main.get_command(app)
     commands = group.commands  # type: ignore[attr-defined]  # the app has several commands, so this is a group
-    return {
-        name: {option for parameter in command.params for option in parameter.opts} | {"--help"}
-        for name, command in commands.items()
-    }
+    return {name: {*flags(command), "--help"} for name, command in commands.items()}
+
+
+def flags(command: Any) -> Iterator[str]:
+    """The options of a command, or of all commands of a group."""
+    for parameter in command.params:
+        yield from parameter.opts
+    for inner in getattr(command, "commands", {}).values():
+        yield from flags(inner)
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +200,9 @@ def test_every_field_of_an_audit_row_is_explained(name: str) -> None:
 
 
 def test_the_example_in_the_audit_has_the_fields_of_a_row() -> None:
-    [example] = blocks(ROOT / "docs" / "audit.md", "json")
+    example, erasure = blocks(ROOT / "docs" / "audit.md", "json")
+    erased = Erasure("team-a", "value", None, 4, 1, [("EMAIL_ADDRESS", "99b895ee66c7c0c0")])
+    assert json.loads(erasure) == {"time": json.loads(erasure)["time"], **erased.as_json()}
     expected = [name for name in row() if name not in ("usage", "cost")]
     assert list(json.loads(example)) == expected
 
@@ -217,6 +224,7 @@ def test_every_metric_is_explained_with_its_labels_and_no_other() -> None:
     for one in (everything, *other):
         metrics.written(replace(one, detection=0.1, first=0.1, deployment="d"), "k")
     metrics.unwritten("k")
+    metrics.vault_failed("recall")
     metrics.denied("invalid_api_key")
     metrics.dial_failed("m", "d")
     found: dict[str, set[str]] = {}

@@ -181,7 +181,7 @@ models:
   m: {deployments: [{name: d, url: 'https://example.com', auth: bearer, weight: 0}, {url: example.com}]}
   n: {deployments: []}
   o: []
-vault: {store: 'redis://h:6379/0', secret_env: x, ttl: 24}
+vault: {store: 'redis://:secret@h:6379/0', secret_env: x, ttl: 24}
 vault: {}
 audit: {path: 5}
 limits: {message_bytes: 8Mib!, json_depth: 1000, connections: true, idle: 0, lane: 3}
@@ -211,7 +211,7 @@ limits: {message_bytes: 8Mib!, json_depth: 1000, connections: true, idle: 0, lan
         "gateway.yaml:9: models.m.deployments[1].url: must be a URL such as wss://api.openai.com/v1/responses",
         "gateway.yaml:10: models.n.deployments: must not be empty",
         "gateway.yaml:11: models.o: must be a mapping of keys",
-        "gateway.yaml:12: vault.store: Redis is not available in this version: use 'memory'",
+        "gateway.yaml:12: vault.store: must not have a password; password_env names the variable that has it",
         "gateway.yaml:12: vault.secret_env: must be an environment variable's name such as TEAM_A_KEY, not the secret"
         " itself",
         "gateway.yaml:13: vault: duplicate key, already given in line 12",
@@ -308,7 +308,10 @@ def priced(keys: str) -> str:
         (priced("prices: free"), f"{PRICED}.prices: must be a mapping of keys"),
         (SMALL + "metrics: {enabled: 'no'}", "gateway.yaml:5: metrics.enabled: must be true or false"),
         (SMALL + "metrics: {token: secret}", "gateway.yaml:5: metrics.token: unknown key; did you mean 'token_env'?"),
-        (SMALL + "vault: {store: postgres}", "gateway.yaml:5: vault.store: must be 'memory'"),
+        (
+            SMALL + "vault: {store: postgres}",
+            "gateway.yaml:5: vault.store: must be memory, or a URL such as redis://redis.internal:6379/0 or rediss://…",
+        ),
     ],
 )
 def test_a_mistake_alone_is_told_alone(write: Write, text: str, problem: str | None) -> None:
@@ -586,3 +589,63 @@ def test_without_a_file_a_policys_mistake_keeps_its_own_line(tmp_path: Path) -> 
     with pytest.raises(ConfigError) as error:
         quick_config(URL, "m", policy=str(file), environ={})
     assert str(error.value) == f"{file}:2: detect.modules: required key is missing"
+
+
+def with_vault(vault: str) -> str:
+    return SMALL + f"vault: {vault}"
+
+
+@pytest.mark.parametrize(
+    "store",
+    [
+        "redis://h",
+        "redis://h:6379/0",
+        "rediss://gateway@redis.internal:6380/15",
+        "redis://[::1]:6379",
+        "redis://10.0.0.7/",
+    ],
+)
+def test_a_vault_in_redis_is_a_url_without_a_password(write: Write, store: str) -> None:
+    assert load_config(write(with_vault(f"{{store: '{store}', secret_env: VAULT}}"))).vault.store == store
+
+
+@pytest.mark.parametrize(
+    ("vault", "told"),
+    [
+        ("{store: 'redis://h:0', secret_env: V}", "vault.store: must be memory, or a URL"),
+        ("{store: 'redis://h/0?ssl=1', secret_env: V}", "vault.store: must be memory, or a URL"),
+        ("{store: 'redis://u:secret@h', secret_env: V}", "vault.store: must not have a password"),
+        ("{store: 'redis://h'}", "vault: a vault in Redis needs secret_env"),
+        ("{store: 'redis://h', secret_env: V, previous_secret_env: V}", "vault.previous_secret_env: is the same"),
+        ("{store: 'redis://h', secret_env: V, ca_file: gateway.yaml}", "vault.ca_file: only a rediss:// URL"),
+        ("{store: 'rediss://h', secret_env: V, ca_file: nothing.pem}", "vault.ca_file: no such file"),
+        ("{previous_secret_env: V}", "vault.previous_secret_env: only a vault in Redis"),
+        ("{password_env: V}", "vault.password_env: only a vault in Redis"),
+    ],
+)
+def test_a_mistake_about_the_vault_is_told(write: Write, vault: str, told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(write(with_vault(vault)))
+    assert told in str(caught.value)
+    assert "secret@" not in str(caught.value)
+
+
+def test_a_vault_in_redis_without_its_package_says_how_to_install_it(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.config.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"vault.store: needs .* pip install 'guardrail-gateway\[redis\]'"):
+        load_config(write(with_vault("{store: 'redis://h', secret_env: V}")))
+
+
+def test_the_secret_before_and_the_password_come_from_the_environment(write: Write) -> None:
+    config = load_config(
+        write(with_vault("{store: 'redis://h', secret_env: NEW, previous_secret_env: OLD, password_env: PASSWORD}"))
+    )
+    environ = {**ENVIRON, "KEY_A": "a-key", "PROVIDER": "sk", "NEW": "n" * 16, "OLD": "o" * 16, "PASSWORD": "pass word"}
+    settings = resolve(config, environ)
+    assert (settings.vault_secret, settings.previous_vault_secret) == (b"n" * 16, b"o" * 16)
+    assert settings.vault_password == "pass word"
+    assert "pass word" not in repr(settings) and "oooo" not in repr(settings)
+    with pytest.raises(ConfigError, match=r"(?s)OLD holds fewer than 16 bytes.*PASSWORD is empty"):
+        resolve(config, {**environ, "OLD": "o", "PASSWORD": ""})

@@ -19,7 +19,7 @@ from gateway.session.refusals import STATUS
 from gateway.session.replay import Replay
 from gateway.wire.frame import Json, encode, loads
 from guardrails.findings import Finding
-from guardrails.vault import Restorable
+from guardrails.vault import Recalled, Restorable
 from policies.model import Policy
 from tests.kit import LIVE, REPLAY, REPLAY_ALL, RESTORE, SUPPRESS, Wire, policy
 from tests.properties.mutations import DOWN, UP, Frame, mutated
@@ -150,7 +150,7 @@ def meanwhile(wire: Wire, random: Random) -> None:
     else:
         late = random.randrange(10**6, 10**7)
         wire.perform(wire.session.detected(late, [[Finding(0, 1, "X", 1.0, "x")]], 0.0, wire.now))
-        wire.perform(wire.session.recalled(random.randrange(1000), Restorable({}), wire.now))
+        wire.perform(wire.session.recalled(random.randrange(1000), Recalled(Restorable({})), wire.now))
         wire.perform(wire.session.failed(random.randrange(1000), AuditError("No row."), wire.now))
 
 

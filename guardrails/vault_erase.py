@@ -1,0 +1,197 @@
+"""Erase from a vault in Redis, beside the gateways that use it: a conversation, a value, or all of a key.
+
+Erasing a conversation or a value takes the values and leaves the sets: that a response is its tenant's, and where it
+is, stays known, so that nobody else may go on from it. Whatever a gateway is about to keep at that moment can come
+after the erasure: a turn under way keeps its values until it is over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final, TypeAlias, cast
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from guardrails.decode import readings
+from guardrails.errors import DetectionError, VaultError
+from guardrails.normalise import fold
+from guardrails.vault_keys import PREFIX, Keyring, TenantKeys
+from guardrails.vault_redis import ABOUT, PLAIN, opened, sealed, tenant_and_deployment, values_in
+
+_BATCH: Final = 200
+"""Sets that are read at a time: of the usual size some hundred kilobytes."""
+
+_DECODERS: Final = ("base64", "percent", "html", "json")
+_WRITTEN: Final = re.compile(r"[\s()-]+")
+
+# A set that ended meanwhile must not come back without an end.
+_REWRITE: Final = """
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+redis.call('HDEL', KEYS[1], ARGV[3])
+if ARGV[1] ~= '' then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
+return 1
+"""
+
+Set: TypeAlias = tuple[str, dict[bytes, bytes]]
+"""What a set is called, and its fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What was erased of one tenant: how many sets were changed, and the tokens that they lost, with their values."""
+
+    tenant: str
+    sets: int = 0
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class Eraser:
+    """Erases what gateways keep under one secret, and under the one before it."""
+
+    def __init__(self, client: Redis, keyrings: Sequence[Keyring]) -> None:
+        self._client: Final = client
+        self._keyrings: Final = tuple(keyrings)
+        self._rewrite: Final = client.register_script(_REWRITE)
+
+    async def conversation(self, tenant: str, name: str) -> Erased:
+        """Take the values of a response or a conversation, and of all that it goes on from or that goes on from it.
+
+        Raises:
+            VaultError: the store cannot be reached or read; some of it may be erased.
+
+        """
+        with_secret = [ring.of(tenant) for ring in self._keyrings]
+        roots: set[bytes] = set()
+        async with _reached():
+            for keys in with_secret:
+                member = keys.member(name)
+                root = await cast("Awaitable[bytes | None]", self._client.hget(keys.place(member), "root"))
+                roots |= {member.encode(), root or member.encode()}
+            sets, values = 0, dict[str, str]()
+            for keys in with_secret:
+                async for member, fields in self._sets(keys):
+                    if fields.get(b"root", member.encode()) in roots or member.encode() in roots:
+                        lost = await self._without(keys, member, fields, lambda _: True)
+                        sets, values = sets + bool(lost), values | lost
+        return Erased(tenant, sets, values)
+
+    async def value(self, value: str, tenant: str | None = None) -> list[Erased]:
+        """Take a value, however it is written, out of all sets of a tenant, or of every one.
+
+        Capitals, spaces, dashes and parentheses do not count, nor obfuscation; what holds it encoded goes as a whole.
+
+        Raises:
+            VaultError: the store cannot be reached or read; some of it may be erased.
+
+        """
+        sought = _plain(value)
+        if not sought:
+            return []
+        found: dict[str, Erased] = {}
+        async with _reached():
+            for ring in self._keyrings:
+                for tag in await self._tags(ring, tenant):
+                    keys = ring.of_tag(tag)
+                    async for member, fields in self._sets(keys):
+                        lost = await self._without(keys, member, fields, partial(_is_written, sought))
+                        if lost:
+                            whose, _ = tenant_and_deployment(keys, keys.place(member), fields)
+                            before = found.get(whose, Erased(whose))
+                            found[whose] = Erased(whose, before.sets + 1, {**before.values, **lost})
+        return list(found.values())
+
+    async def all_of(self, tenant: str) -> Erased:
+        """Take away everything of a tenant, its responses included: from then on nobody knows whose those were.
+
+        Raises:
+            VaultError: the store cannot be reached or read; some of it may be erased.
+
+        """
+        sets, values = 0, dict[str, str]()
+        async with _reached():
+            for ring in self._keyrings:
+                keys = ring.of(tenant)
+                async for member, fields in self._sets(keys):
+                    values |= opened(keys, keys.place(member), fields).values.values
+                    pipe = self._client.pipeline(transaction=True)
+                    pipe.srem(fields.get(b"owners", b""), keys.tag)
+                    pipe.delete(keys.place(member))
+                    await pipe.execute()
+                    sets += 1
+                await self._client.delete(keys.registry)
+        return Erased(tenant, sets, values)
+
+    async def _tags(self, ring: Keyring, tenant: str | None) -> Iterable[str]:
+        """What the store calls a tenant, or each one whose sets this secret opens."""
+        if tenant is not None:
+            return [ring.tag(tenant)]
+        every = {key async for key in self._client.scan_iter(match=f"{PREFIX}:*", count=1000, _type="zset")}
+        tags = sorted(key.decode("ascii", "replace").partition(":")[2] for key in every)
+        return [tag for tag in tags if await self._opens(ring.of_tag(tag))]
+
+    async def _opens(self, keys: TenantKeys) -> bool:
+        async for member, fields in self._sets(keys):
+            try:
+                tenant_and_deployment(keys, keys.place(member), fields)
+            except VaultError:
+                return False
+            return True
+        return False
+
+    async def _sets(self, keys: TenantKeys) -> AsyncIterator[Set]:
+        """A tenant's sets that are still there."""
+        every = await cast("Awaitable[list[bytes]]", self._client.zrange(keys.registry, 0, -1))
+        members = [member.decode("ascii", "replace") for member in every]
+        for at in range(0, len(members), _BATCH):
+            batch = members[at : at + _BATCH]
+            pipe = self._client.pipeline(transaction=False)
+            for member in batch:
+                pipe.hgetall(keys.place(member))
+            for member, fields in zip(batch, await pipe.execute(), strict=True):
+                if fields:
+                    yield member, fields
+
+    async def _without(
+        self, keys: TenantKeys, member: str, fields: dict[bytes, bytes], goes: Callable[[str], bool]
+    ) -> dict[str, str]:
+        """Take the values that go out of a set; gives the tokens that it lost, with their values."""
+        place, lost = keys.place(member), dict[str, str]()
+        for name, content in fields.items():
+            if name == ABOUT or name in PLAIN:
+                continue
+            held = values_in(keys, place, name, content)
+            left = {token: value for token, value in held.items() if not goes(value)}
+            if len(left) < len(held):
+                new: tuple[str, bytes] = sealed(keys, place, left.items()) if left else ("", b"")
+                await self._rewrite(keys=[place], args=[*new, name])
+                lost |= {token: held[token] for token in held.keys() - left.keys()}
+        return lost
+
+
+def _is_written(sought: str, held: str) -> bool:
+    """Whether a value that is held is the one that is sought, or has it within what it decodes to."""
+    if _plain(held) == sought:
+        return True
+    try:
+        return any(sought in _plain(view.text) for view in readings(held, _DECODERS, folding=False))
+    except DetectionError:
+        return True  # it decodes to more than anybody looks at: it is not to stay for that
+
+
+def _plain(value: str) -> str:
+    """A value without what people write in one way or another."""
+    return _WRITTEN.sub("", fold(value).text.casefold())
+
+
+@asynccontextmanager
+async def _reached() -> AsyncIterator[None]:
+    """Say plainly when Redis cannot be reached."""
+    try:
+        yield
+    except (RedisError, OSError) as exc:
+        raise VaultError(f"The vault cannot be reached ({type(exc).__name__}).") from None
