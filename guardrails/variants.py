@@ -11,6 +11,7 @@ In JSON source only the exact form counts, with its brackets as they are or as J
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Final
@@ -27,7 +28,9 @@ _INSIDE: Final = r"[ *`]{0,3}"
 _WORDS: Final = r"\\?[_*]"
 _WORDS_INSIDE: Final = r"(?:\\?[_*]| )"
 _SEPARATOR: Final = re.compile(r"\\?[_*]| ")
-_RUN: Final = re.compile(r"[A-Za-z0-9_\\*]*\Z")
+_RUN: Final = string.ascii_letters + string.digits + "_\\*"
+"""What a token without brackets consists of."""
+_PLAIN_CLOSING: Final = {"<": ">", "[": "]", "{": "}"}
 _OPENING: Final = {
     "<": r"(?:<|&lt;|&#60;|&#[xX]3[cC];|\\u003[cC])",
     "[": r"(?:\[|&#91;)",
@@ -115,12 +118,15 @@ def _span(lead: str, text: str, run: re.Match[str], token: str, opening: str) ->
 def unfinished(text: str, known: Restorable, opening: str, *, before: str = "") -> int:
     """From where on a text could still become a token, or more of one; its length when nothing of it can."""
     low = max(0, len(text) - LONGEST)
-    for opened in _opened(opening).finditer(text, low):
-        if _may_go_on(text[opened.end() :], known, opening):
-            return opened.start()
-    run = _RUN.search(text, low)
-    at = run.start() if run is not None else len(text)
-    begun = _BEGUN.search(text, low)
+    escaped = "&" in text or "\\" in text
+    if escaped or opening in text:
+        for opened in _opened(opening).finditer(text, low):
+            rest = text[opened.end() :]
+            # What is closed is a token or none, and stays what it is.
+            if _PLAIN_CLOSING[opening] not in rest and _may_go_on(rest, known):
+                return opened.start()
+    at = max(low, len(text.rstrip(_RUN)))
+    begun = _BEGUN.search(text, low) if escaped else None
     starts = [at] if at < len(text) and _may_begin(text[at:], known) else []
     lead = text[at - 1 : at] if at else before[-1:]
     if lead.isalnum() and lead.isascii():
@@ -140,7 +146,7 @@ def _stars(run: str) -> set[int]:
     return {at + 1 for at, sign in enumerate(run) if sign == "*"} if "*" in run else set()
 
 
-def _may_go_on(rest: str, known: Restorable, opening: str) -> bool:
+def _may_go_on(rest: str, known: Restorable) -> bool:
     """Whether what stands after a bracket may still become a token, or is one whose bracket may still close."""
     body = rest.lstrip(" *`")
     if not body:

@@ -103,8 +103,10 @@ class Restoring:
         anywhere = known.has_bare or self._may_be_escaped(data)
         if not known or not (anywhere or self._token.search(data) or known.mentioned(data)):
             return data
+        # Nearly always all tokens are as they were made: then only texts with a bracket have to be looked at.
+        exact = not anywhere and not known.mentioned(self._token.sub("", data))
         try:
-            found = walk(frame, open_json=False)
+            found = walk(frame, open_json=False, having=self._restorer.grammar.opening if exact else None)
         except FrameError:
             return data  # too many values to look at: its tokens stay tokens
         allowed = [text for text in found.texts if self.allows(text, frame, tools)]

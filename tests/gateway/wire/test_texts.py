@@ -153,6 +153,13 @@ def test_json_in_a_string_can_be_left_closed() -> None:
     assert (text.text, text.kind) == (frame["arguments"], Kind.JSON)
 
 
+def test_only_texts_that_hold_something_can_be_asked_for() -> None:
+    frame = create(input=[{"content": "a < b"}, {"content": "c"}], metadata={"<": "d", "e": ["f", "<"]})
+    found = [text.text for text in walk(frame, having="<").texts]
+    assert [text for text in found if "<" in text] == ["a < b", "<", "<"]
+    assert not {"c", "gpt-5.1"} & set(found)
+
+
 MCP: dict[str, Any] = {
     "type": "mcp",
     "authorization": "Bearer mcp-secret",
