@@ -7,6 +7,7 @@ addresses, or the tokens that stand for them) come back in the answer, cut where
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 import struct
 import sys
@@ -23,9 +24,12 @@ REPEATS = 100
 
 VALUES = re.compile(rb"<[A-Z_]+_[a-z0-9]{8}>|[a-z0-9.]+@example\.com")
 COUNT = re.compile(rb'"max_output_tokens": ?(\d+)')
+NUMBERS = itertools.count(1)
 FILLER = b"the quick brown fox jumps over the lazy dog and runs on "
 
-RESPONSE = b'{"id":"resp_1","object":"response","status":"%b","model":"gpt-5.1","output":[%b],"usage":%b}'
+NUMBER = b"0000000000"
+"""Stands where the number of a response does, which is as long: no provider gives an id twice."""
+RESPONSE = b'{"id":"resp_0000000000","object":"response","status":"%b","model":"gpt-5.1","output":[%b],"usage":%b}'
 ITEM = b'{"id":"msg_1","type":"message","status":"%b","role":"assistant","content":[%b]}'
 PART = b'{"type":"output_text","annotations":[],"logprobs":[],"text":"%b"}'
 PLACE = b'"item_id":"msg_1","output_index":0,"content_index":0'
@@ -63,6 +67,10 @@ HEAD = b"".join(
 
 def answer(request: bytes) -> bytes:
     """Every frame that answers a request."""
+    return _answer(request).replace(NUMBER, b"%010d" % next(NUMBERS))
+
+
+def _answer(request: bytes) -> bytes:
     count = int(found[1]) if (found := COUNT.search(request)) else TURN_DELTAS
     text = compose(list(dict.fromkeys(VALUES.findall(request))), count)
     part = PART % text
