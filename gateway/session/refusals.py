@@ -25,6 +25,7 @@ _GATEWAY: Final = 502
 _OUTAGES: Final = frozenset({401, 403, 404, 408, 429})
 _OUTAGE_CODES: Final = ("server_error", "rate_limit_exceeded", "insufficient_quota", "overloaded")
 _ENDS: Final = frozenset({Class.TERMINAL, Class.ERROR})
+_MENDED: Final = _ENDS | {Class.NOTICE}
 _MODEL_HEADERS: Final = frozenset({"openai-model", "x-openai-model"})
 
 
@@ -61,6 +62,8 @@ def mend(setup: Setup, lane: Lane, row: Event, frame: dict[str, Json], data: str
     """Bring an error into the form clients need, call the model by the name they use for it, and drop a name of it
     that they would take for a warning, and the provider's key, which some quote in their errors.
     """
+    if row.cls not in _MENDED and model is None:
+        return data
     if row.cls in _ENDS and any(key in data for key in setup.hidden):
         for key in setup.hidden:
             data = data.replace(key, "(a key)")
