@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 from urllib.parse import parse_qs
 from weakref import WeakSet, WeakValueDictionary
 
@@ -29,6 +29,7 @@ from gateway.audit.record import Who
 from gateway.audit.sinks import FileSink
 from gateway.auth import UNAUTHORIZED, Caller, authenticate, origin_allowed, tenant_secret
 from gateway.config import Deployment, Settings
+from gateway.detection import CachedDetection, Findings
 from gateway.errors import AuditError, GatewayError, UpstreamError
 from gateway.metrics import Metrics
 from gateway.prices import Prices
@@ -44,14 +45,12 @@ from gateway.upstream.http import HttpClients, HttpTransport
 from gateway.upstream.library import Library, LibraryTransport, Reached
 from gateway.upstream.stateless import StatelessUpstream
 from gateway.upstream.websocket import DIAL_SECONDS, Endpoint, Upstream, dial
-from guardrails.cache import FindingsCache
-from guardrails.errors import DetectionTimeout, GuardrailError
+from guardrails.cache import FindingsCache, SeenTexts
+from guardrails.errors import GuardrailError
 from guardrails.events import EventModules, event_modules
-from guardrails.findings import Finding
 from guardrails.pool import DetectionPool
 from guardrails.redact import Masker
 from guardrails.vault import EMPTY, Vault
-from policies.model import Policy
 
 _log: Final = logging.getLogger(__name__)
 
@@ -60,7 +59,6 @@ _DIALLING_SECONDS: Final = 1.6 * DIAL_SECONDS
 """After this no further deployment is dialled: clients give up on their own handshake after ten seconds."""
 _SHORTEST_KEY: Final = 8
 """A shorter one is no secret, and may be a word."""
-_Findings: TypeAlias = Sequence[Sequence[Finding]]
 
 
 @dataclass(slots=True)
@@ -146,68 +144,6 @@ class Denied(Exception):  # an answer, not a mistake
         self.code = code
 
 
-class _Seen(NamedTuple):
-    """What is known of some texts: their keys in the cache, what that holds, and the texts it does not know."""
-
-    keys: list[bytes]
-    found: list[tuple[Finding, ...] | None]
-    unseen: list[str]
-
-
-class CachedDetection:
-    """Detection under one policy, for one tenant: a text that was seen before costs a hash."""
-
-    def __init__(self, gateway: Gateway, policy: Policy, tenant: str) -> None:
-        self._pool = gateway.pool
-        self._cache = gateway.cache
-        self._policy = policy
-        self._tenant = tenant
-        self._lock = gateway.asking.setdefault(tenant, asyncio.Lock())
-
-    def inline(self, texts: Sequence[str]) -> _Findings | None:
-        """See `gateway.surroundings.Detection`."""
-        seen = self._seen(texts)
-        fresh = self._pool.inline(self._policy, seen.unseen) if seen.unseen else []
-        return None if fresh is None else self._merge(seen, fresh)
-
-    async def detect(self, texts: Sequence[str]) -> _Findings:
-        """See `gateway.surroundings.Detection`."""
-        seen = self._seen(texts)
-        fresh = await self._in_turn(seen.unseen) if seen.unseen else []
-        return self._merge(seen, fresh)
-
-    def _seen(self, texts: Sequence[str]) -> _Seen:
-        keys = [self._cache.key(self._policy.digest, self._tenant, text) for text in texts]
-        found = [self._cache.get(key) for key in keys]
-        return _Seen(keys, found, [text for text, known in zip(texts, found, strict=True) if known is None])
-
-    async def _in_turn(self, texts: Sequence[str]) -> _Findings:
-        """Ask the pool, one question of a tenant at a time: whoever floods it waits for himself."""
-        try:
-            async with asyncio.timeout(self._policy.detect.budget):
-                await self._lock.acquire()
-        except TimeoutError:
-            waited = True
-        else:
-            waited = False
-        if waited:
-            raise DetectionTimeout("too much of this key waits to be examined")
-        try:
-            return await self._pool.detect(self._policy, texts)
-        finally:
-            self._lock.release()
-
-    def _merge(self, seen: _Seen, fresh: _Findings) -> _Findings:
-        new = iter(fresh)
-        merged: list[Sequence[Finding]] = []
-        for key, known in zip(seen.keys, seen.found, strict=True):
-            if known is None:
-                known = tuple(next(new))
-                self._cache.put(key, known)
-            merged.append(known)
-        return merged
-
-
 def admit(gateway: Gateway, scope: Scope) -> tuple[Caller, str | None]:
     """Who calls, and the model of `?model=`.
 
@@ -246,7 +182,12 @@ class Conversation:
         audit = tenant_secret(gateway.settings.audit_secret, caller.tenant)
         self._masker: Final = Masker(self._policy, tenant_secret=caller.secret, audit_secret=audit)
         self._who: Final = Who(secrets.token_hex(6), caller.tenant, self._policy.name, self._policy.digest)
-        self._detection: Final = CachedDetection(gateway, self._policy, caller.tenant)
+        self._detection: Final = CachedDetection(
+            gateway.pool,
+            SeenTexts(gateway.cache, self._policy.digest, caller.tenant),
+            self._policy,
+            gateway.asking.setdefault(caller.tenant, asyncio.Lock()),
+        )
 
     def session(self, model: str | None, *, http: bool = False) -> Session:
         """A session for this caller; `model` is what `?model=` asked for, `http` that it is for one request."""
@@ -412,6 +353,6 @@ class Conversation:
         ]
         return [header for header, outcome in zip(chosen, outcomes, strict=True) if not outcome.applied]
 
-    async def _examine(self, texts: Sequence[str]) -> _Findings:
+    async def _examine(self, texts: Sequence[str]) -> Findings:
         found = self._detection.inline(texts)
         return found if found is not None else await self._detection.detect(texts)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
+from collections.abc import Sequence
 from hashlib import blake2b
+from typing import Final, NamedTuple
 
 from guardrails.findings import Finding
 
@@ -71,3 +73,40 @@ class FindingsCache:
         """Forget every text."""
         self._entries.clear()
         self._findings = 0
+
+
+class Known(NamedTuple):
+    """What is known of some texts: their keys in the cache, what that holds, and the texts it does not know."""
+
+    keys: list[bytes]
+    found: list[Findings | None]
+    unseen: list[str]
+
+
+class SeenTexts:
+    """The cache as one tenant under one policy uses it."""
+
+    __slots__ = ("_cache", "_digest", "_tenant")
+
+    def __init__(self, cache: FindingsCache, policy_digest: str, tenant: str) -> None:
+        """Other policies and other tenants have entries of their own."""
+        self._cache: Final = cache
+        self._digest: Final = policy_digest
+        self._tenant: Final = tenant
+
+    def split(self, texts: Sequence[str]) -> Known:
+        """Look the texts up; examine those that are `unseen`, and `merge` what is found."""
+        keys = [self._cache.key(self._digest, self._tenant, text) for text in texts]
+        found = [self._cache.get(key) for key in keys]
+        return Known(keys, found, [text for text, known in zip(texts, found, strict=True) if known is None])
+
+    def merge(self, known: Known, fresh: Sequence[Sequence[Finding]]) -> list[Sequence[Finding]]:
+        """One answer of what was known and what was found now, which is known from now on."""
+        new = iter(fresh)
+        merged: list[Sequence[Finding]] = []
+        for key, found in zip(known.keys, known.found, strict=True):
+            if found is None:
+                found = tuple(next(new))
+                self._cache.put(key, found)
+            merged.append(found)
+        return merged

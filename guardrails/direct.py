@@ -10,9 +10,9 @@ import asyncio
 import threading
 import time
 from collections.abc import Coroutine, Sequence
-from typing import Any, Final, Protocol, TypeAlias, TypeVar
+from typing import Final, Protocol, TypeAlias, TypeVar
 
-from guardrails.cache import FindingsCache
+from guardrails.cache import FindingsCache, SeenTexts
 from guardrails.detector import build
 from guardrails.errors import DetectionTimeout
 from guardrails.findings import Finding
@@ -36,33 +36,6 @@ class Direct(Protocol):
         """End what runs."""
 
 
-class _Seen:
-    """The findings of texts that were seen before: a conversation is sent again with every turn."""
-
-    def __init__(self, policy: Policy) -> None:
-        self._digest: Final = policy.digest
-        self._cache: Final = FindingsCache()
-
-    def split(self, texts: Sequence[str]) -> tuple[list[bytes], list[Sequence[Finding] | None], list[str]]:
-        """The texts' keys, what is known of them, and those of which nothing is."""
-        keys = [self._cache.key(self._digest, "", text) for text in texts]
-        known: list[Sequence[Finding] | None] = [self._cache.get(key) for key in keys]
-        return keys, known, [text for text, found in zip(texts, known, strict=True) if found is None]
-
-    def merge(
-        self, keys: list[bytes], known: list[Sequence[Finding] | None], fresh: Sequence[Sequence[Finding]]
-    ) -> Findings:
-        """One answer of what was known and what was found now, which is known from now on."""
-        new = iter(fresh)
-        merged: Findings = []
-        for key, found in zip(keys, known, strict=True):
-            if found is None:
-                found = tuple(next(new))
-                self._cache.put(key, found)
-            merged.append(found)
-        return merged
-
-
 class Inline:
     """Examines in the calling thread. What takes longer than the budget is refused, though only afterwards."""
 
@@ -74,7 +47,7 @@ class Inline:
         self._budget: Final = policy.detect.budget
         self._detector: Final = build(policy)
         self._quick: Final = inline_safe(policy)
-        self._seen: Final = _Seen(policy)
+        self._seen: Final = SeenTexts(FindingsCache(), policy.digest, "")
         self._lock: Final = threading.Lock()
 
     def now(self, texts: Sequence[str]) -> Findings:
@@ -99,12 +72,12 @@ class Inline:
         """Nothing runs."""
 
     def _look(self, texts: Sequence[str]) -> Findings:
-        keys, known, unseen = self._seen.split(texts)
+        known = self._seen.split(texts)
         started = time.monotonic()
-        fresh = self._detector.detect(unseen) if unseen else []
+        fresh = self._detector.detect(known.unseen) if known.unseen else []
         if time.monotonic() - started > self._budget:
             raise DetectionTimeout("detection took longer than the policy's budget")
-        return self._seen.merge(keys, known, fresh)
+        return self._seen.merge(known, fresh)
 
 
 _GRACE_SECONDS: Final = 1.0
@@ -119,7 +92,7 @@ class Pooled:
         Raises: ModuleNotAvailable, GuardrailError: the policy names what is not here; nothing is left running.
         """
         self._policy: Final = policy
-        self._seen: Final = _Seen(policy)
+        self._seen: Final = SeenTexts(FindingsCache(), policy.digest, "")
         self._pool: Final = DetectionPool([policy], workers)
         self._loop: Final = asyncio.new_event_loop()
         self._thread: Final = threading.Thread(target=self._loop.run_forever, name="guardrails-pool", daemon=True)
@@ -150,7 +123,7 @@ class Pooled:
             self._run(self._pool.close())
             self._stop()
 
-    def _run(self, work: Coroutine[Any, Any, _T]) -> _T:
+    def _run(self, work: Coroutine[None, None, _T]) -> _T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def _stop(self) -> None:
@@ -160,8 +133,8 @@ class Pooled:
         self._loop.close()
 
     async def _detect(self, texts: Sequence[str]) -> Findings:
-        keys, known, unseen = self._seen.split(texts)
-        fresh = self._pool.inline(self._policy, unseen) if unseen else []
+        known = self._seen.split(texts)
+        fresh = self._pool.inline(self._policy, known.unseen) if known.unseen else []
         if fresh is None:
-            fresh = await self._pool.detect(self._policy, unseen)
-        return self._seen.merge(keys, known, fresh)
+            fresh = await self._pool.detect(self._policy, known.unseen)
+        return self._seen.merge(known, fresh)

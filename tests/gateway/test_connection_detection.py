@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from types import SimpleNamespace
-from typing import Any
-from weakref import WeakValueDictionary
+from typing import Any, cast
 
 import pytest
 
-from gateway.conversation import CachedDetection
-from guardrails.cache import FindingsCache
+from gateway.detection import CachedDetection
+from guardrails.cache import FindingsCache, SeenTexts
 from guardrails.errors import DetectionError, DetectionTimeout
 from guardrails.findings import Finding
 from policies.model import Policy
@@ -46,9 +45,13 @@ class Pool:
 def run(script: Callable[[Pool, Callable[..., CachedDetection]], Awaitable[None]]) -> None:
     async def main() -> None:
         pool = Pool()
-        shared: Any = SimpleNamespace(pool=pool, cache=FindingsCache(), asking=WeakValueDictionary())
+        cache, turns = FindingsCache(), defaultdict[str, asyncio.Lock](asyncio.Lock)
+
+        def made(tenant: str = "team-a", of: Policy = RESTORE) -> CachedDetection:
+            return CachedDetection(cast("Any", pool), SeenTexts(cache, of.digest, tenant), of, turns[tenant])
+
         async with asyncio.timeout(5):
-            await script(pool, lambda tenant="team-a", of=RESTORE: CachedDetection(shared, of, tenant))
+            await script(pool, made)
 
     asyncio.run(main())
 

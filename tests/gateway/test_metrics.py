@@ -249,7 +249,7 @@ def test_what_cannot_be_examined_is_counted_once(tmp_path: Path, monkeypatch: py
 
         async with made.connect() as socket:
             await ask(socket, "hello")
-            monkeypatch.setattr("gateway.conversation.CachedDetection.inline", refuse)
+            monkeypatch.setattr("gateway.detection.CachedDetection.inline", refuse)
             assert (await ask(socket, f"mail {EMAIL}"))[-1]["type"] == "error"
         rows = await rows_of(made, 3)
         series = await scraped(made)
