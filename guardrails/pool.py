@@ -8,29 +8,25 @@ A round trip to a worker costs a quarter of a millisecond, more than most chat l
 certain to be cheap is done inline.
 
 The workers come from a fork server where the system has one, because a server that has imported Presidio once makes a
-replacement in a tenth of the time. They speak over a pipe: (digest, policy or None, texts) there, and back the
-findings as tuples or the reason why there are none. Nothing is logged and no text is in any reason.
+replacement in a tenth of the time. worker.py has both ends of one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import multiprocessing
-import signal
 import string
 import time
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerContext, SpawnContext
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from guardrails.detector import PolicyDetector, build
 from guardrails.errors import DetectionError, DetectionTimeout, GuardrailError
 from guardrails.findings import Finding
 from guardrails.horizon import horizon
+from guardrails.worker import WARM_UP_TEXT, Answer, Worker, worker_context
 from policies.model import ModuleSpec, Policy
 
 INLINE_CHARACTERS = 2_000
@@ -42,16 +38,10 @@ INLINE_PLAIN_CHARACTERS = 10_000
 does: an encoded, folded or assigned character costs as much, and at 10 KB of them the loop would stand still."""
 INLINE_PATTERN_SECONDS = 0.02
 """What one of a policy's own expressions may take in the event loop before the texts go to a worker instead."""
-WARM_UP_SECONDS = 120.0
-"""A worker that is not ready after this long never will be; importing Presidio takes 2 to 10 seconds."""
-POLICIES_KEPT = 64
-"""Detectors a worker keeps for policies that came after its start, such as reloaded ones."""
 
 RETRY_SECONDS = 1.0
 """The pause before another attempt to start a worker that did not start."""
-WARM_UP_TEXT = "Call me on my phone number (212) 555-0199, or write to jane@example.com."
 
-_UNKNOWN = "this policy is not known here"
 _NO_DIGITS = str.maketrans("", "", "0123456789")
 _NO_WORDS = str.maketrans("", "", string.ascii_letters + " \n.,;-/'\"!?()")
 
@@ -60,11 +50,6 @@ INLINE_ENTITIES = frozenset(
     | {"IBAN_CODE", "CRYPTO", "UK_NHS", "MAC_ADDRESS", "UUID", "MEDICAL_LICENSE"}
 )
 """Entities whose recognisers are linear; not URL, for one, which costs 2 ms for every dot."""
-
-Ready: TypeAlias = str | None
-Request: TypeAlias = tuple[str, Policy | None, Sequence[str]]
-Plain: TypeAlias = tuple[int, int, str, float, str]
-Answer: TypeAlias = list[list[Plain]] | str
 
 
 def inline_safe(policy: Policy) -> bool:
@@ -78,65 +63,6 @@ def _cheap(spec: ModuleSpec) -> bool:
     entities = spec.options.get("entities")
     listed = isinstance(entities, list | tuple) and INLINE_ENTITIES.issuperset(entities)
     return spec.use == "presidio" and listed and spec.options.get("model") is None
-
-
-class _Worker:
-    """One worker process and the pipe to it; `exchange` by one thread at a time, `kill` from any."""
-
-    def __init__(self, context: ForkServerContext | SpawnContext, policies: Sequence[Policy]) -> None:
-        ours, theirs = context.Pipe()
-        self._pipe = ours
-        self._known = {policy.digest for policy in policies}
-        self._process = context.Process(
-            target=serve, args=(theirs, tuple(policies)), name="guardrails-detection", daemon=True
-        )
-        self._process.start()
-        theirs.close()
-        self.overran = False
-        self.down = False
-
-    def wait_ready(self) -> str | None:
-        """Block until it has built its detectors; the reason if it cannot."""
-        reason: str | None = "a detection worker did not start"
-        with contextlib.suppress(EOFError, OSError):
-            if self._pipe.poll(WARM_UP_SECONDS):
-                reason = self._pipe.recv()
-        if reason is not None:
-            self.release()
-        return reason
-
-    def exchange(self, policy: Policy, texts: Sequence[str]) -> Answer | None:
-        """Block until it answers; None if it died or was killed."""
-        try:
-            answer = self._ask(policy.digest, None if policy.digest in self._known else policy, texts)
-            if answer == _UNKNOWN:
-                answer = self._ask(policy.digest, policy, texts)
-            self._known.add(policy.digest)
-        except (EOFError, OSError):
-            self.release()
-            return None
-        return answer
-
-    def _ask(self, digest: str, policy: Policy | None, texts: Sequence[str]) -> Answer:
-        self._pipe.send((digest, policy, list(texts)))
-        answer: Answer = self._pipe.recv()
-        return answer
-
-    def overrun(self) -> None:
-        """Kill it because the deadline has passed."""
-        self.overran = True
-        self.kill()
-
-    def kill(self) -> None:
-        """End the process; whoever waits for its answer learns at once."""
-        self.down = True
-        self._process.kill()
-
-    def release(self) -> None:
-        """End the process and give back its pipe; only when nobody waits for an answer."""
-        self.kill()
-        self._process.join()
-        self._pipe.close()
 
 
 class PoolState(NamedTuple):
@@ -157,9 +83,9 @@ class DetectionPool:
         self._count = workers
         self._queue = queue
         self._inline: dict[str, PolicyDetector] = {}
-        self._workers: set[_Worker] = set()
-        self._idle: deque[_Worker] = deque()
-        self._waiting: deque[asyncio.Future[_Worker]] = deque()
+        self._workers: set[Worker] = set()
+        self._idle: deque[Worker] = deque()
+        self._waiting: deque[asyncio.Future[Worker]] = deque()
         self._threads: ThreadPoolExecutor | None = None
         self._open = False
         self._failures = Counter(full=0, no_worker=0, overran=0, died=0, failed=0)
@@ -266,7 +192,7 @@ class DetectionPool:
         self._failures["died"] += 1
         raise DetectionError("a detection worker died")
 
-    async def _take(self, seconds: float) -> _Worker:
+    async def _take(self, seconds: float) -> Worker:
         if not self._open:
             raise DetectionError("the detection pool is not running")
         while self._idle:
@@ -276,7 +202,7 @@ class DetectionPool:
         if len(self._waiting) >= self._queue:
             self._failures["full"] += 1
             raise DetectionError("too many texts wait for detection")
-        waiter: asyncio.Future[_Worker] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
         taken = False
         try:
@@ -293,7 +219,7 @@ class DetectionPool:
                 self._offer(waiter.result())
         return worker
 
-    def _offer(self, worker: _Worker) -> None:
+    def _offer(self, worker: Worker) -> None:
         """Give a worker to whoever has waited longest."""
         while self._waiting:
             waiter = self._waiting.popleft()
@@ -302,7 +228,7 @@ class DetectionPool:
                 return
         self._idle.append(worker)
 
-    def _finished(self, worker: _Worker, timer: asyncio.TimerHandle, exchange: asyncio.Future[Answer | None]) -> None:
+    def _finished(self, worker: Worker, timer: asyncio.TimerHandle, exchange: asyncio.Future[Answer | None]) -> None:
         timer.cancel()
         broken = exchange.cancelled() or exchange.exception() is not None
         if not self._open:
@@ -313,7 +239,7 @@ class DetectionPool:
         else:
             self._offer(worker)
 
-    def _replace(self, worker: _Worker | None) -> None:
+    def _replace(self, worker: Worker | None) -> None:
         if worker is not None:
             self._workers.discard(worker)
         if not self._open or self._threads is None:
@@ -322,22 +248,22 @@ class DetectionPool:
         start = loop.run_in_executor(self._threads, self._start_worker, worker)
         start.add_done_callback(self._replaced)
 
-    def _replaced(self, start: asyncio.Future[_Worker | str]) -> None:
+    def _replaced(self, start: asyncio.Future[Worker | str]) -> None:
         if start.cancelled() or not self._open:
             return
         worker = start.result() if start.exception() is None else None
-        if isinstance(worker, _Worker):
+        if isinstance(worker, Worker):
             self._offer(worker)
         else:
             asyncio.get_running_loop().call_later(RETRY_SECONDS, self._replace, None)
 
-    def _start_worker(self, old: _Worker | None = None) -> _Worker | str:
+    def _start_worker(self, old: Worker | None = None) -> Worker | str:
         """Block until a new worker is warm, instead of an old one; the reason if it cannot be."""
         if old is not None:
             old.release()
         if not self._open:
             return "the detection pool was closed"
-        worker = _Worker(_context(), self._policies)
+        worker = Worker(worker_context(), self._policies)
         self._workers.add(worker)
         reason = worker.wait_ready()
         if reason is not None:
@@ -364,49 +290,3 @@ def _small(texts: Sequence[str]) -> bool:
         return False
     dear = sum(len(text.translate(_NO_WORDS)) for text in texts)
     return dear / INLINE_DIGITS + length / INLINE_PLAIN_CHARACTERS <= 1
-
-
-def _context() -> ForkServerContext | SpawnContext:
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["guardrails.modules.presidio_engine"])
-    return context
-
-
-def serve(pipe: Connection[Ready | Answer, Request], policies: Sequence[Policy]) -> None:
-    """The life of a worker: build, say so, then answer until the pipe closes."""
-    # Ctrl-C reaches the whole process group; the gateway drains first and ends its workers itself.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        detectors = OrderedDict((policy.digest, build(policy)) for policy in policies)
-        for detector in detectors.values():
-            detector.detect([WARM_UP_TEXT])
-    except GuardrailError as exc:
-        pipe.send(str(exc))
-        return
-    pipe.send(None)
-    with contextlib.suppress(EOFError, OSError):
-        while True:
-            digest, policy, texts = pipe.recv()
-            pipe.send(_answer(detectors, digest, policy, texts))
-
-
-def _answer(
-    detectors: OrderedDict[str, PolicyDetector], digest: str, policy: Policy | None, texts: Sequence[str]
-) -> Answer:
-    try:
-        if digest not in detectors:
-            if policy is None:
-                return _UNKNOWN
-            detectors[digest] = build(policy)
-        detectors.move_to_end(digest)
-        while len(detectors) > POLICIES_KEPT:
-            detectors.popitem(last=False)
-        return [
-            [(f.start, f.end, f.entity, f.score, f.module) for f in found] for found in detectors[digest].detect(texts)
-        ]
-    except GuardrailError as exc:
-        return str(exc)
-    except Exception as exc:  # noqa: BLE001 - whatever goes wrong, the texts must not go on
-        return f"detection failed: {type(exc).__name__}"
