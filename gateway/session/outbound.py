@@ -1,4 +1,4 @@
-"""From the provider to the client: which response an event belongs to, and restore or mask it."""
+"""From the provider to the client: restore or mask each event, in the order of its lane."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ from gateway.session.live import live_texts
 from gateway.session.moving import may_move, moves, strand, stranded
 from gateway.session.refusals import error_frame, mend
 from gateway.session.replay import Replay
+from gateway.session.responses import ENDS, Responses
 from gateway.session.restoring import Restoring
 from gateway.session.rows import ended_row, refused_row, unfinished_row, with_cost
 from gateway.session.states import Findings, Frame, Lane, Outgoing, Piece, Response, Setup
 from gateway.session.timers import Timers
 from gateway.wire.events import Class, Event, event
-from gateway.wire.frame import DEFAULT_DEPTH, Json, encode, loads
+from gateway.wire.frame import DEFAULT_DEPTH, encode, loads
 from gateway.wire.synth import response_events
 from guardrails.vault import EMPTY
 
 _KEEPALIVE: Final = "keepalive"
-_ENDS: Final = frozenset({Class.TERMINAL, Class.ERROR})
-_STEERED: Final = "steered"
 MAX_DEPTH: Final = 2 * DEFAULT_DEPTH
 """Arrays and objects in each other: what a client may send, and as much again for what the provider puts around it."""
 _MAX_WAITING: Final = 10_000
@@ -47,6 +46,7 @@ class Outbound:
         self._watches = setup.policy.output.mask != "off" and self._observes
         self._live: Final = live_texts(setup, lanes, self._restoring) if self._masks else None
         self._timers: Final = Timers(lanes)
+        self._responses: Final = Responses(setup, lanes, self._timers, masks=self._masks)
         self._jobs: dict[int, Outgoing] = {}
         self._keeping: Final = Keeping(setup, lanes)
         self.broken = False
@@ -58,14 +58,11 @@ class Outbound:
 
     def expect(self, lane: Lane, response: Response) -> list[Effect]:
         """A frame was sent that asks for a response."""
-        lane.waiting.append(response)
-        return self._watch(lane, response)
+        return self._responses.expect(lane, response)
 
-    def _watch(self, lane: Lane, response: Response) -> list[Effect]:
-        effects = [self._timers.start("response", lane, response, self._setup.bounds.response)]
-        if self._masks:
-            effects.append(self._timers.start("heartbeat", lane, response, self._setup.policy.output.heartbeat))
-        return effects
+    def forget(self, lane: Lane, response: Response, error: GatewayError, now: float) -> list[Effect]:
+        """A response was not asked for after all: its frame could not be recorded, or not sent."""
+        return self._responses.forget(lane, response, error, now)
 
     def frame(self, data: str, now: float, *, found: Sequence[Found] = ()) -> list[Effect]:
         """Take a message of the provider; `found` is what was masked in it before."""
@@ -76,7 +73,7 @@ class Outbound:
         name = frame.get("type") if isinstance(frame, dict) else None
         if not isinstance(frame, dict) or not isinstance(name, str):
             self.broken = True
-            return self._give_up(UpstreamError("The provider sent something that is not an event."), now)
+            return self.provider_left(UpstreamError("The provider sent something that is not an event."), now)
         row = event(name)
         lane = self._lanes.of_provider(frame)
         active = lane.active
@@ -88,7 +85,7 @@ class Outbound:
             self.broken = True
             return []
         data = mend(self._setup, lane, row, frame, data, model=self.model)
-        response, effects = self._respond(lane, row, frame, now)
+        response, effects = self._responses.of(lane, row, frame, now)
         if response is not None:
             response.found += found or ()
             self._restoring.learn(response, row, frame)
@@ -101,7 +98,7 @@ class Outbound:
             return effects
         keeps = self._keeping.keep(response, row, data, examined=False)
         sent = [ToClient(new) for new in self._restoring.frames(response, row, frame, data)]
-        if row.cls in _ENDS:
+        if row.cls in ENDS:
             return effects + self._end(lane, response, row, frame, sent, now) + keeps
         return [*effects, *sent]
 
@@ -120,7 +117,7 @@ class Outbound:
     def refuse(self, frame: Frame, error: GatewayError, now: float) -> list[Effect]:
         """Refuse the response that an event belongs to, instead of passing that on."""
         row, lane = event(str(frame.get("type"))), self._lanes.of_provider(frame)
-        response, effects = self._respond(lane, row, frame, now)
+        response, effects = self._responses.of(lane, row, frame, now)
         if response is None:
             return [*effects, ToClient(error_frame(error, lane.name, http=self._setup.http), 0, error)]
         if not response.muted:
@@ -169,10 +166,6 @@ class Outbound:
         decision: Decision = "blocked" if isinstance(error, Refused) else "failed"
         return self._refuse(lane, response, error, decision, now) + self._drain(lane, now)
 
-    def provider_left(self, error: GatewayError, now: float) -> list[Effect]:
-        """The provider is gone: everything under way has failed, but for what another deployment may answer."""
-        return self._give_up(error, now)
-
     def nobody_answers(self, now: float) -> list[Effect]:
         """No other deployment can be asked for what is stranded: tell what the last one said."""
         effects: list[Effect] = []
@@ -211,16 +204,6 @@ class Outbound:
         self.broken, self.overdue = True, False
         return self._clear(frozenset())
 
-    def forget(self, lane: Lane, response: Response, error: GatewayError, now: float) -> list[Effect]:
-        """A response was not asked for after all: its frame could not be recorded, or not sent."""
-        stopped = self._timers.stop(response)
-        if not isinstance(error, UpstreamError):
-            return stopped
-        # The row of its frame says that it was let through, so what became of it belongs into one, too. It has a
-        # ticket of its own: nothing more is performed under that of the frame.
-        row = refused_row(self._setup, lane, response, error, "failed", now)
-        return [*stopped, Record(self._lanes.ticket(), row)]
-
     def failed(self, ticket: int, error: GatewayError) -> list[Effect]:
         """What ends a response could not be recorded, so it was not sent."""
         for lane in self._lanes:
@@ -237,51 +220,6 @@ class Outbound:
                 self._note(one)
                 rows.append(unfinished_row(self._setup, lane, one, now))
         return rows
-
-    def _respond(self, lane: Lane, row: Event, frame: Frame, now: float) -> tuple[Response | None, list[Effect]]:
-        """The response an event belongs to. The first event of a new one takes it off the lane's queue."""
-        if row.cls is Class.NOTICE:
-            return lane.active, []
-        if row.cls is Class.ERROR:
-            over = lane.active is None or self._is_ending(lane, lane.active)
-            return (lane.waiting[0] if lane.waiting and over else lane.active), []
-        whole = frame.get("response")
-        body = whole if isinstance(whole, dict) else {}
-        identity = body.get("id")
-        effects: list[Effect] = []
-        if lane.active is None and not lane.waiting and row.cls is not Class.RESPONSE:
-            return lane.last, []  # what still comes after a response is over is a part of it
-        begins = frame.get("type") == "response.created"
-        if lane.active is None and lane.last is not None and not begins and _is(lane.last, identity):
-            return lane.last, []  # also where the next one waits already: some say that one failed after an error
-        if lane.active is None or (begins and identity != lane.active.id):
-            if lane.active is not None:  # the provider began the next one without ending this
-                effects += self._unended(lane, lane.active, now)
-                lane.last = lane.active
-            lane.active = self._lanes.begin(lane, body)
-            if not lane.active.timers:
-                effects += self._watch(lane, lane.active)
-        response = lane.active
-        if response.id is None and isinstance(identity, str):
-            response.id, response.begun = identity, now
-            before = response.conversation or response.continues
-            effects.append(Remember(identity, response.known, response.deployment, before))
-            if response.conversation is not None:
-                effects.append(Remember(response.conversation, response.adds, response.deployment))
-        return response, effects
-
-    def _is_ending(self, lane: Lane, response: Response) -> bool:
-        """Whether the end of a response is there, and waits to be examined."""
-        ends = (one.row.cls in _ENDS for one in lane.out if isinstance(one, Outgoing) and one.response is response)
-        return any(ends)
-
-    def _unended(self, lane: Lane, response: Response, now: float) -> list[Effect]:
-        """The provider says no more of a response. One whose end is being examined is recorded with that."""
-        stopped = self._timers.stop(response)
-        if response.recorded or self._is_ending(lane, response):
-            return stopped
-        error = UpstreamError("The provider began another response without ending this one.")
-        return [*stopped, Record(response.ticket, refused_row(self._setup, lane, response, error, "failed", now))]
 
     def _queue(
         self, lane: Lane, response: Response | None, row: Event, frame: Frame, data: str, now: float
@@ -367,10 +305,10 @@ class Outbound:
         if response is None:
             return list(sent)
         response.quiet = response.quiet and not sent
-        if row.cls in _ENDS:
+        if row.cls in ENDS:
             self._note(response)
         keeps = self._keeping.keep(response, row, waiting.data, examined=self._masks)
-        if row.cls in _ENDS:
+        if row.cls in ENDS:
             return self._end(lane, response, row, frame, sent, now) + keeps
         return list(sent)
 
@@ -378,7 +316,7 @@ class Outbound:
         self, lane: Lane, response: Response, row: Event, frame: Frame, sent: list[ToClient], now: float
     ) -> list[Effect]:
         """A response is over: record it, then send its last frames."""
-        stopped = self._leave(lane, response, row, frame)
+        stopped = self._responses.leave(lane, response, row, frame)
         if response.recorded:
             return [*stopped, *sent]
         record = Record(response.ticket, ended_row(self._setup, lane, response, frame, now))
@@ -411,36 +349,17 @@ class Outbound:
 
     def _after(self, lane: Lane, response: Response, row: Event, frame: Frame, now: float) -> list[Effect]:
         """An event of a response that was refused: nothing is sent, but its end frees the lane."""
-        if row.cls in _ENDS:
-            return self._leave(lane, response, row, frame)
+        if row.cls in ENDS:
+            return self._responses.leave(lane, response, row, frame)
         return []
 
-    def _leave(self, lane: Lane, response: Response, row: Event, frame: Frame) -> list[Effect]:
-        """Take a response that is over out of its lane."""
-        stopped = self._timers.stop(response)
-        if response in lane.waiting:
-            lane.waiting.remove(response)
-            lane.spare = response.known
-            return stopped
-        whole = frame.get("response")
-        details = whole.get("incomplete_details") if isinstance(whole, dict) else None
-        response.ended_steered = isinstance(details, dict) and details.get("reason") == _STEERED
-        response.streams.clear()
-        response.asides.clear()
-        response.repeats.clear()
-        response.items.clear()
-        if lane.active is response:
-            lane.active = None
-        lane.last = response
-        return stopped
-
-    def _give_up(self, error: GatewayError, now: float) -> list[Effect]:
-        """The provider is gone: tell the client what is lost with it. An answer whose end is there is not."""
+    def provider_left(self, error: GatewayError, now: float) -> list[Effect]:
+        """The provider is gone: tell what is lost, not an answer whose end is there, nor what another may answer."""
         effects: list[Effect] = []
         ending: set[Response] = set()
         for lane in list(self._lanes):
             queued = dict.fromkeys(one.response for one in lane.out if isinstance(one, Outgoing))
-            mine = {one for one in queued if one is not None and self._is_ending(lane, one)}
+            mine = {one for one in queued if one is not None and self._responses.is_ending(lane, one)}
             moves_on = may_move(lane)
             for response in dict.fromkeys((*queued, lane.active, *lane.waiting)):
                 if response is None or response.muted or response.recorded or response in mine:
@@ -474,10 +393,6 @@ class Outbound:
 def _of(waiting: Outgoing | Piece) -> Response | None:
     """The response that something which waits in a lane is a part of."""
     return waiting.response if isinstance(waiting, Outgoing) else waiting.of.response
-
-
-def _is(response: Response, identity: Json) -> bool:
-    return identity is not None and identity == response.id
 
 
 def _keepalive(lane: Lane) -> str:
