@@ -20,12 +20,26 @@ _LONGEST_IN_JSON: Final = MAX_ENTITY + MAX_ID_LENGTH + 14
 _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _PIECES: Final = 1024
 """Pieces kept before they are joined and cut to what counts: bounded, and joined rarely."""
+_WHOLE: Final = 100_000
+"""Characters of a text of which all is kept until it ends."""
 
 
 class RestoreStream:
     """One text that arrives in pieces: `feed()` each, then `flush()`."""
 
-    __slots__ = ("_escape", "_held", "_keeps", "_last", "_marks", "_recent", "_restorer", "known")
+    __slots__ = (
+        "_came",
+        "_escape",
+        "_given",
+        "_held",
+        "_keeps",
+        "_last",
+        "_marks",
+        "_recent",
+        "_restorer",
+        "_room",
+        "known",
+    )
 
     def __init__(self, restorer: Restorer, known: Restorable, *, escape: bool = False) -> None:
         self._restorer = restorer
@@ -33,6 +47,9 @@ class RestoreStream:
         self._held = ""
         self._last = ""
         self._recent: list[str] = []
+        self._came: list[str] = []
+        self._given: list[str] = []
+        self._room = _WHOLE
         self._keeps = not restorer.urls
         opening = re.escape(restorer.grammar.opening)
         self._marks = re.compile(rf"{opening}|\\" if escape else rf"{opening}|[_&\\*]").search
@@ -47,16 +64,35 @@ class RestoreStream:
         """Take the next piece; give what is certain by now."""
         if not self._held and self._marks(piece) is None and (self._escape or self._ends_otherwise(piece)):
             self._passed(piece)
+            self._keep(piece, piece)
             return piece
         text = self._held + piece
         cut = self._certain_in_json(text) if self._escape else self._certain(text)
         self._held = text[cut:]
-        return self._restore(text[:cut])
+        new = self._restore(text[:cut])
+        self._keep(piece, new)
+        return new
 
     def flush(self) -> str:
         """The text is at its end: give what was held back."""
         rest, self._held = self._held, ""
-        return self._restore(rest)
+        new = self._restore(rest)
+        self._keep("", new)
+        return new
+
+    def became(self, text: str) -> str | None:
+        """What all that came became, where it is this text; None where it is not, or was too long to keep."""
+        whole = self._room >= 0 and not self._held and "".join(self._came) == text
+        return "".join(self._given) if whole else None
+
+    def _keep(self, piece: str, new: str) -> None:
+        """Keep what a piece became: the whole text is told again when it ends, and need not be restored again."""
+        if self._room >= 0:
+            self._room -= len(piece)
+            self._came.append(piece)
+            self._given.append(new)
+            if self._room < 0:
+                self._came, self._given = [], []
 
     def _ends_otherwise(self, piece: str) -> bool:
         """Whether the last word of a piece begins no token: true of nearly all, so it has to be fast."""

@@ -28,9 +28,8 @@ REMEMBERED: Final = 20_000
 _ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz234567"
 _BODY: Final = rf"[A-Z][A-Z0-9_]{{0,{MAX_ENTITY - 1}}}_[a-z2-7]{{{ID_LENGTH},{MAX_ID_LENGTH}}}"
 _ID: Final = rf"([a-z2-7]{{{ID_LENGTH},{MAX_ID_LENGTH}}})(?![A-Za-z0-9])"
-ID: Final = re.compile("[_*]" + _ID)
 SPACED_ID: Final = re.compile("[_* ]" + _ID)
-"""What could be the id of a token, and the same after a space. (That they begin with a sign makes them fast.)"""
+"""What could be the id of a token. (That it begins with a sign makes it fast.)"""
 BARE: Final = re.compile(rf"(?<![A-Za-z0-9_]){_BODY}(?![A-Za-z0-9])")
 """A token without its brackets, as it stands where only [A-Za-z0-9_-] may (names of tools, ids)."""
 IN_NAME: Final = re.compile(rf"(?<![A-Za-z0-9]){_BODY}(?![A-Za-z0-9])")

@@ -12,22 +12,26 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
-from guardrails.tokens import ID, MAX_ENTITY, MAX_ID_LENGTH, SPACED_ID, entity_of
-from guardrails.vault import Restorable
+from guardrails.tokens import MAX_ENTITY, MAX_ID_LENGTH, SPACED_ID, entity_of
+from guardrails.vault import FEW, Restorable
 
 LONGEST: Final = 2 * MAX_ENTITY + MAX_ID_LENGTH + 32
 """Characters of the longest variant: a name with `\\_` for each `_`, brackets as escapes, and what may be inside."""
 
 _EXACT: Final = MAX_ENTITY
 """Characters after a bracket among which a variant with spaces has its first."""
+_ESCAPE: Final = len(r"\u003c")
+"""Characters of the longest escape of a bracket."""
 _INSIDE: Final = r"[ *`]{0,3}"
 _WORDS: Final = r"\\?[_*]"
 _WORDS_INSIDE: Final = r"(?:\\?[_*]| )"
 _SEPARATOR: Final = re.compile(r"\\?[_*]| ")
+_SEPARATORS: Final = frozenset("\\* ")
+"""What separates words otherwise than a token does."""
 _RUN: Final = string.ascii_letters + string.digits + "_\\*"
 """What a token without brackets consists of."""
 _PLAIN_CLOSING: Final = {"<": ">", "[": "]", "{": "}"}
@@ -75,21 +79,41 @@ def found(text: str, known: Restorable, opening: str, *, before: str = "") -> It
     if not known or not may_hold(text, opening):
         return
     lead = before[-1:]
-    for run in _ids(text, opening):
-        for token in known.by_id.get(run[1], ()):
-            span = _span(lead, text, run, token, opening)
+    for start, end, identity in _ids(text, known, opening):
+        for token in known.by_id[identity]:
+            span = _span(lead, text, start, end, token, opening)
             if span is not None:
                 yield (*span, token)
                 break
 
 
-def _ids(text: str, opening: str) -> Iterable[re.Match[str]]:
-    """What could be ids, in order: after a space only behind a bracket, for words stand behind spaces."""
-    runs = {run.start(1): run for run in ID.finditer(text)}
-    for opened in _opened(opening).finditer(text):
-        if text[opened.end() : opened.end() + _EXACT].find(" ") >= 0:
-            runs |= {run.start(1): run for run in SPACED_ID.finditer(text, opened.end(), opened.end() + LONGEST)}
-    return [runs[at] for at in sorted(runs)]
+def _ids(text: str, known: Restorable, opening: str) -> list[tuple[int, int, str]]:
+    """Where ids of the conversation stand, in order: after a space only behind a bracket, as words stand after one."""
+    ids = known.by_id
+    if len(ids) > FEW:
+        runs = SPACED_ID.finditer(text)
+        met = [(run.start(1), run.end(1), run[1]) for run in runs if run[1] in ids]
+    else:
+        met = sorted((at, at + len(identity), identity) for identity in ids for at in _places(text, identity))
+    return [one for one in met if text[one[0] - 1] != " " or _is_inside(text, one[0], one[1], opening)]
+
+
+def _places(text: str, identity: str) -> Iterator[int]:
+    at = text.find(identity)
+    while at >= 0:
+        end = at + len(identity)
+        if at and text[at - 1] in "_* " and not (text[end : end + 1].isalnum() and text[end].isascii()):
+            yield at
+        at = text.find(identity, end)
+
+
+def _is_inside(text: str, start: int, end: int, opening: str) -> bool:
+    """Whether an id that stands after a space may be in brackets."""
+    for opened in _opened(opening).finditer(text, max(0, end - LONGEST - _ESCAPE), start):
+        first = text.find(" ", opened.end())
+        if first < opened.end() + _EXACT and end <= opened.end() + LONGEST:
+            return True
+    return False
 
 
 def may_hold(text: str, opening: str) -> bool:
@@ -97,11 +121,10 @@ def may_hold(text: str, opening: str) -> bool:
     return opening in text or any(sign in text for sign in _SIGNS)
 
 
-def _span(lead: str, text: str, run: re.Match[str], token: str, opening: str) -> tuple[int, int] | None:
-    start, end = run.span(1)
-    exact = start - len(token) + len(run[1]) + 1
+def _span(lead: str, text: str, start: int, end: int, token: str, opening: str) -> tuple[int, int] | None:
+    exact = end + 1 - len(token)
     if exact >= 0 and text.startswith(token, exact):
-        return exact, exact + len(token)
+        return exact, end + 1
     low = max(0, start - LONGEST)
     ahead = (lead if low == 0 else text[low - 1]) + text[low:start]
     stands = _before(entity_of(token), opening).search(ahead)
@@ -119,12 +142,11 @@ def unfinished(text: str, known: Restorable, opening: str, *, before: str = "") 
     """From where on a text could still become a token, or more of one; its length when nothing of it can."""
     low = max(0, len(text) - LONGEST)
     escaped = "&" in text or "\\" in text
-    if escaped or opening in text:
-        for opened in _opened(opening).finditer(text, low):
-            rest = text[opened.end() :]
-            # What is closed is a token or none, and stays what it is.
-            if _PLAIN_CLOSING[opening] not in rest and _may_go_on(rest, known):
-                return opened.start()
+    for start, end in _openings(text, low, opening, escaped=escaped):
+        rest = text[end:]
+        # What is closed is a token or none, and stays what it is.
+        if _PLAIN_CLOSING[opening] not in rest and _may_go_on(rest, known):
+            return start
     at = max(low, len(text.rstrip(_RUN)))
     begun = _BEGUN.search(text, low) if escaped else None
     starts = [at] if at < len(text) and _may_begin(text[at:], known) else []
@@ -136,8 +158,20 @@ def unfinished(text: str, known: Restorable, opening: str, *, before: str = "") 
     return min(starts, default=len(text))
 
 
+def _openings(text: str, low: int, opening: str, *, escaped: bool) -> Iterator[tuple[int, int]]:
+    if escaped:
+        yield from (opened.span() for opened in _opened(opening).finditer(text, low))
+        return
+    at = text.find(opening, low)
+    while at >= 0:
+        yield at, at + 1
+        at = text.find(opening, at + 1)
+
+
 def _may_begin(run: str, known: Restorable) -> bool:
     """Whether a run of letters may be the beginning, or all, of a token without brackets."""
+    if run.isalnum():
+        return known.may_be(run.upper())
     # Emphasis before it is no part of it; what is found begins after any of these.
     return any(known.may_be(_plain(run[at:])) for at in {0, len(run) - len(run.lstrip("_*\\"))} | _stars(run))
 
@@ -161,4 +195,6 @@ def _may_go_on(rest: str, known: Restorable) -> bool:
 
 def _plain(body: str) -> str:
     """A name as a token has it, in capital letters; a backslash at the end belongs to what is not there yet."""
+    if _SEPARATORS.isdisjoint(body):
+        return body.upper()
     return _SEPARATOR.sub("_", body.removesuffix("\\")).upper()

@@ -13,13 +13,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
 
 from guardrails.errors import VaultError
 from guardrails.tokens import SPACED_ID
 
-_FEW: Final = 64
+FEW: Final = 64
 """Ids that are looked for one by one; with more of them it is faster to look for what could be one."""
 MAX_VALUES: Final = 20_000
 """Values one conversation may hold. About 4 MB; a conversation with more is a data set, and is refused."""
@@ -51,7 +52,7 @@ class Restorable:
 
     def mentioned(self, text: str) -> bool:
         """Whether the id of a token that has brackets stands in a text."""
-        if len(self.by_id) <= _FEW:
+        if len(self.by_id) <= FEW:
             return any(identity in text for identity in self.by_id)
         return any(run[1] in self.by_id for run in SPACED_ID.finditer(text))
 
@@ -60,7 +61,7 @@ class Restorable:
         """Every beginning, in capital letters, of the first word of a token's name."""
         if self._starts is None:
             firsts = {token[1:].partition("_")[0] for tokens in self.by_id.values() for token in tokens}
-            self._starts = frozenset(first[:end].upper() for first in firsts for end in range(1, len(first) + 1))
+            self._starts = frozenset().union(*map(_beginnings, firsts))
         return self._starts
 
     def may_be(self, body: str) -> bool:
@@ -112,6 +113,11 @@ class Restorable:
 
     def __repr__(self) -> str:
         return f"Restorable({len(self.values)} values)"
+
+
+@lru_cache(maxsize=1024)
+def _beginnings(word: str) -> frozenset[str]:
+    return frozenset(word[:end].upper() for end in range(1, len(word) + 1))
 
 
 EMPTY: Final = Restorable({})

@@ -65,16 +65,32 @@ class Restoring:
             if isinstance(piece, dict):
                 return [self._deltas(response, row, frame, piece)]
         held = self._flush(response, row, frame) if response.streams else []
+        if row.cls is Class.DONE and response.streams and self._repeats(response):
+            self._streamed(response, frame)
         new = self._again(response, data) if response.repeats else None
         return [*held, new if new is not None else self._once(response, row, frame, data)]
 
     def _once(self, response: Response, row: Event, frame: Frame, data: str) -> str:
         """An event restored for the first time; what its text became is kept for the events that repeat it."""
-        text = frame.get(_TEXT) if row.cls is Class.DONE and self._plain and not response.json_text else None
+        text = frame.get(_TEXT) if row.cls is Class.DONE and self._repeats(response) else None
         new = self.whole(response.known, frame, data, json_text=response.json_text, tools=response.tools)
-        if isinstance(text, str) and new is not data and len(response.repeats) < _REPEATS:
+        if isinstance(text, str) and new is not data:
             response.repeats[_TEXT_AS + encode(text)] = _TEXT_AS + encode(frame[_TEXT])
         return new
+
+    def _repeats(self, response: Response) -> bool:
+        """Whether to remember what one more whole text of a response became."""
+        return self._plain and not response.json_text and len(response.repeats) < _REPEATS
+
+    def _streamed(self, response: Response, frame: Frame) -> None:
+        """Remember what a whole text became while it came in pieces."""
+        text, at = frame.get(_TEXT), (*position(frame), _text_of(str(frame["type"])))
+        if not isinstance(text, str) or not all(isinstance(step, str | int | None) for step in at):
+            return
+        streaming = response.streams.get(at)
+        new = streaming.stream.became(text) if streaming is not None else None
+        if new is not None and new != text:
+            response.repeats[_TEXT_AS + encode(text)] = _TEXT_AS + encode(new)
 
     def _again(self, response: Response, data: str) -> str | None:
         """An event whose tokens all stand in texts that were restored before; None when it has to be looked through.

@@ -125,6 +125,14 @@ def test_cut_anywhere_they_are_the_same(pieces: list[str], data: st.DataObject) 
     assert out == whole(text)
 
 
+@pytest.mark.parametrize("far", range(LONGEST - 60, LONGEST + 60))
+def test_a_bracket_far_ahead_takes_nothing_from_a_token(far: int) -> None:
+    """A token lies across the end of what is looked at behind a bracket that belongs to something else."""
+    token = f"<EMAIL_ADDRESS_{ID}{ID}>"
+    ahead = "< " + "x" * (far - 2)
+    assert RESTORER.whole(f"{ahead} {token}.", Restorable({token: EMAIL})) == f"{ahead} {EMAIL}."
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_each_may_be_cut_at_every_letter(variant: str) -> None:
     stream = RestoreStream(RESTORER, KNOWN)

@@ -66,6 +66,21 @@ def test_a_text_in_pieces_is_the_same_as_whole(kind: str, field: str, more: dict
         assert last[field] == expected
 
 
+@pytest.mark.parametrize("filler", ["", "a long text " * 10_000], ids=["short", "too long to keep"])
+def test_a_whole_text_that_is_not_what_came_in_pieces_is_restored_by_itself(filler: str) -> None:
+    wire, name = wire_with()
+    deltas(wire, "output_text", cut(f"{filler}Write to {name}", 500), content_index=0)
+    for text, expected in (
+        (f"{filler}Write to {name}!", f"{filler}Write to {EMAIL}!"),
+        (f"{filler}[it](https://x.example/{name})", f"{filler}[it](https://x.example/{name})"),
+        (f"{filler}Write to {name}", f"{filler}Write to {EMAIL}"),
+    ):
+        (done,) = wire.provider(event("output_text.done", content_index=0, text=text))
+        assert done["text"] == expected
+        (part,) = wire.provider(event("content_part.done", part={"type": "output_text", "text": text}))
+        assert part["part"]["text"] == expected
+
+
 @pytest.mark.parametrize("size", [1, 3, 100])
 @pytest.mark.parametrize("kind", ["function_call_arguments", "mcp_call_arguments"])
 def test_arguments_stay_json(kind: str, size: int) -> None:
