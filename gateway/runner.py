@@ -11,7 +11,7 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeAlias, cast
@@ -41,6 +41,8 @@ from guardrails.errors import GuardrailError, VaultError
 _INBOX: Final = 64
 _BYTES: Final = 4 * 1024 * 1024
 """Bytes of messages that wait in the inbox; one larger message may wait alone."""
+_AT_ONCE: Final = 16
+"""Frames of the provider that are dealt with in one go."""
 _EXAMINING: Final = 8
 """Questions to detection at a time: what a side sends beyond them stays with it until they are answered."""
 _CLOSE_SECONDS: Final = 5.0
@@ -67,7 +69,7 @@ class Runner:
         self._session: Final = session
         self._client: Final = client
         self._around: Final = around
-        self._inbox: Final[asyncio.Queue[tuple[Event | None, int]]] = asyncio.Queue(_INBOX)
+        self._inbox: Final[asyncio.Queue[tuple[Sequence[Event], int]]] = asyncio.Queue(_INBOX)
         self._room: Final = asyncio.Event()
         self._held = 0
         self._examining = 0
@@ -114,20 +116,21 @@ class Runner:
     async def _take(self) -> None:
         """Take one message after the other, until the client has left."""
         while True:
-            event, size = await self._inbox.get() if self._inbox.empty() else self._inbox.get_nowait()
-            if event is None:
+            events, size = await self._inbox.get() if self._inbox.empty() else self._inbox.get_nowait()
+            if not events:
                 return
-            now = self._active = time.monotonic()
-            await self._perform(event(now))
+            for event in events:
+                now = self._active = time.monotonic()
+                await self._perform(event(now))
+                while self._due:
+                    await self._perform(self._session.timer(self._due.popleft(), time.monotonic()))
             self._make_room(size)
             if self._patient:
+                self._passed += len(events)
                 await self._examine_patient()
-            while self._due:
-                await self._perform(self._session.timer(self._due.popleft(), time.monotonic()))
 
     async def _examine_patient(self) -> None:
         """Ask what could wait, once nothing more is there already: then more is examined at a time."""
-        self._passed += 1
         while self._patient and (self._inbox.empty() or self._passed >= _INBOX):
             self._passed = 0
             await self._perform([replace(self._patient.popleft(), patient=False)])
@@ -140,7 +143,8 @@ class Runner:
         else:
             self._room.clear()
 
-    async def _put(self, event: Event | None, size: int = 0) -> None:
+    async def _put(self, *events: Event, size: int = 0) -> None:
+        """Have events dealt with, one after the other; without any, end. `size` is what they have in bytes."""
         if size:
             if not self._room.is_set():
                 await self._room.wait()
@@ -148,10 +152,10 @@ class Runner:
             if self._held > _BYTES:
                 self._room.clear()
         if not self._inbox.full():
-            self._inbox.put_nowait((event, size))
+            self._inbox.put_nowait((events, size))
             return
         try:
-            await self._inbox.put((event, size))
+            await self._inbox.put((events, size))
         except asyncio.CancelledError:
             self._make_room(size)  # a provider that is left while its message waits
             raise
@@ -162,7 +166,7 @@ class Runner:
         if left <= 0 and self._session.idle and self._inbox.empty():
             self._close = (_GOING_AWAY, "idle")
             self._write(self._session.idle_too_long())
-            self._inbox.put_nowait((None, 0))
+            self._inbox.put_nowait(((), 0))
             return
         if left <= 0 and (self._due or not self._inbox.empty()):
             # What has come is not looked at: the side that something is sent to does not read, for as long as this.
@@ -342,17 +346,20 @@ class Runner:
 
     async def _read_client(self) -> None:
         while (data := await self._client.receive()) is not None:
-            await self._put(partial(self._session.client_frame, data), len(data) + 1)
-        await self._put(None)
+            await self._put(partial(self._session.client_frame, data), size=len(data) + 1)
+        await self._put()
 
     async def _read_provider(self, provider: Provider) -> None:
         while True:
             try:
-                data = await provider.receive()
+                frames = await provider.receive()
             except UpstreamError as exc:
                 await self._put(partial(self._left, provider, exc))
                 return
-            await self._put(partial(self._received, provider, data), len(data) + 1)
+            for start in range(0, len(frames), _AT_ONCE):
+                some = frames[start : start + _AT_ONCE]
+                events = (partial(self._received, provider, data) for data in some)
+                await self._put(*events, size=sum(map(len, some)) + len(some))
 
     def _received(self, provider: Provider, data: str, now: float) -> list[Effect]:
         return self._session.upstream_frame(data, now) if provider is self._provider else []
@@ -370,7 +377,7 @@ class Runner:
         self._timers.pop(ticket, None)
         self._due.append(ticket)
         if self._inbox.empty():
-            self._inbox.put_nowait((lambda _: [], 0))
+            self._inbox.put_nowait(((lambda _: [],), 0))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         if self._tasks is None:

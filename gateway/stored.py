@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import deque
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
@@ -57,13 +57,14 @@ class _Fetched:
     """A provider that has said all it will: the events of one stored response."""
 
     def __init__(self, *events: Frame) -> None:
-        self._events = deque(map(encode, events))
+        self._events: Sequence[str] = tuple(map(encode, events))
 
-    async def receive(self) -> str:
-        """The next event; after the last there is none."""
+    async def receive(self) -> Sequence[str]:
+        """Its events; after them there are none."""
         if not self._events:
             await asyncio.Event().wait()
-        return self._events.popleft()
+        events, self._events = self._events, ()
+        return events
 
     async def send(self, data: str) -> None:
         """Nothing can be asked of it."""

@@ -36,8 +36,8 @@ class Provider(Protocol):
     async def send(self, data: str) -> None:
         """Send one frame; UpstreamError when the provider has left."""
 
-    async def receive(self) -> str:
-        """The next frame; UpstreamError when the provider has left."""
+    async def receive(self) -> Sequence[str]:
+        """The next frames, at least one; UpstreamError when the provider has left."""
 
     async def close(self) -> None:
         """Close the connection."""

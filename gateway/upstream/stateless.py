@@ -88,9 +88,12 @@ class StatelessUpstream:
             self._tasks.add(task)
         queue.put_nowait(frame)
 
-    async def receive(self) -> str:
-        """Wait for the next event."""
-        return await self._events.get()
+    async def receive(self) -> list[str]:
+        """Wait for the next events: all that are there."""
+        events = [await self._events.get()]
+        while not self._events.empty():
+            events.append(self._events.get_nowait())
+        return events
 
     async def close(self) -> None:
         """Give up what is under way."""

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
 from websockets.protocol import State
 
 from gateway.errors import UpstreamError
+from gateway.upstream.frames import Frames
 
 DIAL_SECONDS: Final = 5.0
 """Clients give up on their own handshake after ten, and it waits for this one."""
@@ -48,7 +49,7 @@ class Upstream:
 
     __slots__ = ("_socket", "headers")
 
-    def __init__(self, socket: ClientConnection) -> None:
+    def __init__(self, socket: Frames) -> None:
         self._socket = socket
         response = socket.response
         self.headers: Final[Mapping[str, str]] = (
@@ -73,8 +74,8 @@ class Upstream:
         except (ConnectionClosed, OSError):
             raise UpstreamError("The connection to the provider was lost.") from None
 
-    async def receive(self) -> str:
-        """Wait for the next frame.
+    async def receive(self) -> list[str]:
+        """Wait for the next frames: all that are there.
 
         Raises:
             UpstreamError: the provider has left, or sent what is not text.
@@ -86,7 +87,7 @@ class Upstream:
             raise UpstreamError("The provider closed the connection before the response was complete.") from None
         if isinstance(data, bytes):
             raise UpstreamError("The provider sent something that is not text.")
-        return data
+        return [data, *self._socket.ready()]
 
     async def close(self) -> None:
         """Close the connection. It is fine when it is closed already."""
@@ -116,6 +117,7 @@ async def dial(endpoint: Endpoint, headers: Mapping[str, str]) -> Upstream:
             close_timeout=_CLOSE_SECONDS,
             logger=_silent,
             ssl=secure,
+            create_connection=Frames,
         )
     except InvalidStatus as exc:
         raise UpstreamError(_refusal(exc.response.status_code)) from None
@@ -125,6 +127,9 @@ async def dial(endpoint: Endpoint, headers: Mapping[str, str]) -> Upstream:
         raise UpstreamError("The provider did not answer in time.") from None
     except (OSError, InvalidHandshake, InvalidURI, WebSocketException, ValueError):
         raise UpstreamError("The provider cannot be reached.") from None
+    if not isinstance(socket, Frames):
+        raise AssertionError("the library makes the connection it was asked for")
+    socket.max_bytes = endpoint.max_bytes
     return Upstream(socket)
 
 

@@ -72,11 +72,11 @@ class Provider:
             raise UpstreamError("The connection to the provider was lost.")
         self.got.put_nowait(json.loads(data))
 
-    async def receive(self) -> str:
+    async def receive(self) -> list[str]:
         data = await self.sends.get()
         if isinstance(data, UpstreamError):
             raise data
-        return data
+        return [data]
 
     async def close(self) -> None:
         self.closed += 1

@@ -52,7 +52,20 @@ def completed(name: str, *output: Any) -> dict[str, Any]:
     return {"type": "response.completed", "response": {"id": name, "output": list(output)}}
 
 
-def play(server: Server, script: Callable[[StatelessUpstream], Awaitable[None]], **headers: str) -> None:
+class OneByOne:
+    """A provider whose frames are taken one at a time."""
+
+    def __init__(self, upstream: StatelessUpstream) -> None:
+        self.send = upstream.send
+        self._upstream = upstream
+        self._frames: list[str] = []
+
+    async def receive(self) -> Any:
+        self._frames += [] if self._frames else await self._upstream.receive()
+        return json.loads(self._frames.pop(0))
+
+
+def play(server: Server, script: Callable[[OneByOne], Awaitable[None]], **headers: str) -> None:
     async def main() -> None:
         async with asyncio.timeout(10), await asyncio.start_server(server.handle, "127.0.0.1", 0) as listening:
             port = listening.sockets[0].getsockname()[1]
@@ -61,7 +74,7 @@ def play(server: Server, script: Callable[[StatelessUpstream], Awaitable[None]],
             up = {"authorization": f"Bearer {SECRET}", **headers}
             upstream = StatelessUpstream(HttpTransport(clients.of(endpoint), endpoint, up))
             try:
-                await script(upstream)
+                await script(OneByOne(upstream))
             finally:
                 await upstream.close()
                 await clients.close()
@@ -72,9 +85,9 @@ def play(server: Server, script: Callable[[StatelessUpstream], Awaitable[None]],
 def one(server: Server, frame: dict[str, Any] | None = None, count: int = 1, **headers: str) -> list[dict[str, Any]]:
     got: list[dict[str, Any]] = []
 
-    async def script(upstream: StatelessUpstream) -> None:
+    async def script(upstream: OneByOne) -> None:
         await upstream.send(json.dumps({"type": "response.create", "model": "m", **(frame or {"input": "hi"})}))
-        got.extend([json.loads(await upstream.receive()) for _ in range(count)])
+        got.extend([await upstream.receive() for _ in range(count)])
 
     play(server, script, **headers)
     return got
@@ -152,7 +165,7 @@ def test_a_provider_that_is_not_there_is_told() -> None:
         clients = HttpClients()
         upstream = StatelessUpstream(HttpTransport(clients.of(endpoint), endpoint, {}))
         await upstream.send('{"type":"response.create","input":"hi"}')
-        assert "The provider cannot be reached." in await upstream.receive()
+        assert "The provider cannot be reached." in (await upstream.receive())[0]
         await upstream.close()
         await clients.close()
 
@@ -160,9 +173,9 @@ def test_a_provider_that_is_not_there_is_told() -> None:
 
 
 def test_steering_needs_a_websocket() -> None:
-    async def script(upstream: StatelessUpstream) -> None:
+    async def script(upstream: OneByOne) -> None:
         await upstream.send('{"type":"response.steer","previous_response_id":"r","input":"hi"}')
-        assert json.loads(await upstream.receive())["error"]["code"] == "unsupported_event"
+        assert (await upstream.receive())["error"]["code"] == "unsupported_event"
 
     play(Server(), script)
 
@@ -170,10 +183,10 @@ def test_steering_needs_a_websocket() -> None:
 def test_a_warm_up_asks_nobody_and_is_part_of_what_follows() -> None:
     server = Server(stream(completed("r1", {"type": "message", "id": "m"})), stream(completed("r2")))
 
-    async def script(upstream: StatelessUpstream) -> None:
+    async def script(upstream: OneByOne) -> None:
         async def turn(**frame: Any) -> dict[str, Any]:
             await upstream.send(json.dumps({"type": "response.create", "store": False, **frame}))
-            while (got := json.loads(await upstream.receive()))["type"] != "response.completed":
+            while (got := await upstream.receive())["type"] != "response.completed":
                 pass
             return dict(got["response"])
 
@@ -196,9 +209,9 @@ def test_a_warm_up_asks_nobody_and_is_part_of_what_follows() -> None:
 def test_a_warm_up_of_another_connection_is_not_found_and_the_provider_is_not_asked() -> None:
     warm_ups: list[str] = []
 
-    async def warm(upstream: StatelessUpstream) -> None:
+    async def warm(upstream: OneByOne) -> None:
         await upstream.send('{"type":"response.create","input":"prompt","generate":false}')
-        warm_ups.append(json.loads(await upstream.receive())["response"]["id"])
+        warm_ups.append((await upstream.receive())["response"]["id"])
 
     play(Server(), warm)
     server = Server()
@@ -210,7 +223,7 @@ def test_a_warm_up_of_another_connection_is_not_found_and_the_provider_is_not_as
 def test_what_the_provider_keeps_is_not_said_again() -> None:
     server = Server(stream(completed("r1")), stream(completed("r2")))
 
-    async def script(upstream: StatelessUpstream) -> None:
+    async def script(upstream: OneByOne) -> None:
         for frame in ({"input": "one"}, {"input": "two", "previous_response_id": "r1"}):
             await upstream.send(json.dumps({"type": "response.create", **frame}))
             await upstream.receive()
@@ -236,7 +249,7 @@ def test_no_caller_gets_another_ones_cookie() -> None:
     body = b"data: " + json.dumps(completed("r")).encode() + b"\n\n"
     server = Server(answer(body, extra=cookie), answer(body))
 
-    async def script(upstream: StatelessUpstream) -> None:
+    async def script(upstream: OneByOne) -> None:
         for _ in range(2):
             await upstream.send('{"type":"response.create","input":"hi"}')
             await upstream.receive()
@@ -251,10 +264,10 @@ def test_nothing_comes_after_the_last_event_of_an_answer(after: bytes) -> None:
     last = b"data: " + json.dumps(completed("r1")).encode() + b"\n\n"
     server = Server(head + last + after, stream(completed("r2")))
 
-    async def script(upstream: StatelessUpstream) -> None:
+    async def script(upstream: OneByOne) -> None:
         for name in ("r1", "r2"):
             await upstream.send('{"type":"response.create","input":"hi"}')
-            assert json.loads(await upstream.receive()) == completed(name)
+            assert await upstream.receive() == completed(name)
 
     play(server, script)
 
