@@ -41,6 +41,8 @@ _ENTITY: Final = re.compile(r"[A-Z](?:[A-Z_]|[0-9](?![0-9]{4})){0,63}")
 _ENTITIES: Final = 200
 """Kinds of findings that have a series of their own; a module of somebody's own could make up one for each value."""
 _OTHER: Final = "OTHER"
+_TOGETHER: Final = 32
+"""Rows that are counted at a time."""
 
 _Kind = TypeVar("_Kind", bound=MetricWrapperBase)
 
@@ -92,6 +94,7 @@ class Metrics:
         self._first = seconds("first_event", "From a message to its first event.", *where, buckets=_LONG)
         self._whole = seconds("response", "From a message to the end of its response.", *where, buckets=_LONG)
         self._kinds: dict[str, str] = {}
+        self._uncounted: list[tuple[Row, str]] = []
         about = {"version": _version(), "python": platform.python_version()}
         Info("guardrail_build", "What runs.", registry=registry).info(about)
         ProcessCollector(registry=registry)
@@ -109,6 +112,7 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format, version 0.0.4."""
+        self._count()
         return generate_latest(self._registry)
 
     def denied(self, code: str) -> None:
@@ -128,7 +132,17 @@ class Metrics:
         self._unwritten(key).inc()
 
     def written(self, row: Row, key: str) -> None:
-        """A row was written: count what it says."""
+        """A row was written; what it says is counted with some others, for an answer waits for its row."""
+        self._uncounted.append((row, key))
+        if len(self._uncounted) >= _TOGETHER:
+            self._count()
+
+    def _count(self) -> None:
+        rows, self._uncounted = self._uncounted, []
+        for row, key in rows:
+            self._count_one(row, key)
+
+    def _count_one(self, row: Row, key: str) -> None:
         self._rows(key, row.who.policy, row.direction, row.event, row.decision).inc()
         if row.attempt > 1:  # all else of it was counted the first time
             self._failovers(row.model_used or "", row.deployment or "").inc()
