@@ -11,13 +11,14 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, cast
 
 from gateway.audit.record import Row
 from gateway.errors import AuditError, GatewayError, UpstreamError
+from gateway.inbox import LENGTH, Event, Inbox
 from gateway.session.effects import (
     Connect,
     Detect,
@@ -38,13 +39,8 @@ from gateway.session.session import Session
 from gateway.surroundings import Client, Dialled, Provider, Surroundings
 from guardrails.errors import GuardrailError, VaultError
 
-_INBOX: Final = 64
-_BYTES: Final = 4 * 1024 * 1024
-"""Bytes of messages that wait in the inbox; one larger message may wait alone."""
 _AT_ONCE: Final = 16
 """Frames of the provider that are dealt with in one go."""
-_EXAMINING: Final = 8
-"""Questions to detection at a time: what a side sends beyond them stays with it until they are answered."""
 _CLOSE_SECONDS: Final = 5.0
 """For a client that does not read, either."""
 _IDLE: Final = 0
@@ -54,8 +50,6 @@ _INTERNAL: Final = 1011
 _GOING_AWAY: Final = 1001
 
 _log: Final = logging.getLogger(__name__)
-
-Event: TypeAlias = Callable[[float], list[Effect]]
 
 
 class _Ended(Exception):  # not an error: it ends the group of tasks
@@ -69,10 +63,7 @@ class Runner:
         self._session: Final = session
         self._client: Final = client
         self._around: Final = around
-        self._inbox: Final[asyncio.Queue[tuple[Sequence[Event], int]]] = asyncio.Queue(_INBOX)
-        self._room: Final = asyncio.Event()
-        self._held = 0
-        self._examining = 0
+        self._inbox: Final = Inbox()
         self._due: Final[deque[int]] = deque()
         self._patient: Final[deque[Detect]] = deque()
         self._passed = 0
@@ -110,65 +101,34 @@ class Runner:
     async def _loop(self) -> None:
         async with self._patience:
             self._watch()
-            self._make_room(0)
             await self._take()
 
     async def _take(self) -> None:
-        """Take one message after the other, until the client has left."""
-        while True:
-            events, size = await self._inbox.get() if self._inbox.empty() else self._inbox.get_nowait()
-            if not events:
-                return
-            for event in events:
-                now = self._active = time.monotonic()
-                await self._perform(event(now))
-                while self._due:
-                    await self._perform(self._session.timer(self._due.popleft(), time.monotonic()))
-            self._make_room(size)
+        """Take one event after the other, until the client has left."""
+        while (event := await self._inbox.take()) is not None:
+            now = self._active = time.monotonic()
+            await self._perform(event(now))
             if self._patient:
-                self._passed += len(events)
                 await self._examine_patient()
+            while self._due:
+                await self._perform(self._session.timer(self._due.popleft(), time.monotonic()))
 
     async def _examine_patient(self) -> None:
         """Ask what could wait, once nothing more is there already: then more is examined at a time."""
-        while self._patient and (self._inbox.empty() or self._passed >= _INBOX):
+        self._passed += 1
+        while self._patient and (self._inbox.empty or self._passed >= LENGTH):
             self._passed = 0
             await self._perform([replace(self._patient.popleft(), patient=False)])
-
-    def _make_room(self, size: int) -> None:
-        """A message was dealt with. The readers go on while neither its bytes nor its examination pile up."""
-        self._held -= size
-        if self._held <= _BYTES and self._examining < _EXAMINING:
-            self._room.set()
-        else:
-            self._room.clear()
-
-    async def _put(self, *events: Event, size: int = 0) -> None:
-        """Have events dealt with, one after the other; without any, end. `size` is what they have in bytes."""
-        if size:
-            if not self._room.is_set():
-                await self._room.wait()
-            self._held += size
-            if self._held > _BYTES:
-                self._room.clear()
-        if not self._inbox.full():
-            self._inbox.put_nowait((events, size))
-            return
-        try:
-            await self._inbox.put((events, size))
-        except asyncio.CancelledError:
-            self._make_room(size)  # a provider that is left while its message waits
-            raise
 
     def _watch(self) -> None:
         """Look again when the connection could have been idle for too long, and end it if it was."""
         left = self._active + self._around.idle - time.monotonic()
-        if left <= 0 and self._session.idle and self._inbox.empty():
+        if left <= 0 and self._session.idle and self._inbox.empty:
             self._close = (_GOING_AWAY, "idle")
             self._write(self._session.idle_too_long())
-            self._inbox.put_nowait(((), 0))
+            self._inbox.end_now()
             return
-        if left <= 0 and (self._due or not self._inbox.empty()):
+        if left <= 0 and (self._due or not self._inbox.empty):
             # What has come is not looked at: the side that something is sent to does not read, for as long as this.
             self._close = (_GOING_AWAY, "stalled")
             self._patience.reschedule(asyncio.get_running_loop().time())
@@ -240,8 +200,7 @@ class Runner:
     def _ask(self, effect: Detect | Show) -> list[Effect]:
         if isinstance(effect, Detect):
             return self._detect(effect)
-        self._examining += 1
-        self._make_room(0)
+        self._inbox.asked()
         self._spawn(self._show(effect))
         return []
 
@@ -255,8 +214,7 @@ class Runner:
         except GuardrailError as exc:
             return self._session.detection_failed(effect.ticket, not_examined(exc), time.monotonic())
         if findings is None:
-            self._examining += 1
-            self._make_room(0)
+            self._inbox.asked()
             self._spawn(self._detect_elsewhere(effect, started))
             return []
         now = time.monotonic()
@@ -270,9 +228,8 @@ class Runner:
             answer = partial(self._session.detection_failed, effect.ticket, not_examined(exc))
         else:
             answer = partial(self._session.detected, effect.ticket, findings, time.monotonic() - started)
-        self._examining -= 1
-        self._make_room(0)
-        await self._put(answer)
+        self._inbox.answered()
+        await self._inbox.put(answer)
 
     async def _show(self, effect: Show) -> None:
         answer: Event
@@ -285,9 +242,8 @@ class Runner:
             answer = partial(self._session.show_failed, effect.ticket, not_examined(exc))
         else:
             answer = partial(self._session.shown, effect.ticket, event)
-        self._examining -= 1
-        self._make_room(0)
-        await self._put(answer)
+        self._inbox.answered()
+        await self._inbox.put(answer)
 
     async def _recall(self, ticket: int, name: str) -> list[Effect]:
         try:
@@ -310,10 +266,10 @@ class Runner:
         try:
             dialled = await self._around.dial(asked)
         except UpstreamError as exc:
-            await self._put(partial(self._session.connect_failed, exc))
+            await self._inbox.put(partial(self._session.connect_failed, exc))
             return
         self._open.add(dialled.provider)
-        await self._put(partial(self._arrived, asked.model, dialled))
+        await self._inbox.put(partial(self._arrived, asked.model, dialled))
 
     def _arrived(self, model: str, dialled: Dialled, now: float) -> list[Effect]:
         """A new connection takes the place of the one before, in the same step in which the session learns of it."""
@@ -346,20 +302,20 @@ class Runner:
 
     async def _read_client(self) -> None:
         while (data := await self._client.receive()) is not None:
-            await self._put(partial(self._session.client_frame, data), size=len(data) + 1)
-        await self._put()
+            await self._inbox.put(partial(self._session.client_frame, data), size=len(data) + 1)
+        await self._inbox.end()
 
     async def _read_provider(self, provider: Provider) -> None:
         while True:
             try:
                 frames = await provider.receive()
             except UpstreamError as exc:
-                await self._put(partial(self._left, provider, exc))
+                await self._inbox.put(partial(self._left, provider, exc))
                 return
             for start in range(0, len(frames), _AT_ONCE):
                 some = frames[start : start + _AT_ONCE]
                 events = (partial(self._received, provider, data) for data in some)
-                await self._put(*events, size=sum(map(len, some)) + len(some))
+                await self._inbox.put(*events, size=sum(map(len, some)) + len(some))
 
     def _received(self, provider: Provider, data: str, now: float) -> list[Effect]:
         return self._session.upstream_frame(data, now) if provider is self._provider else []
@@ -376,8 +332,7 @@ class Runner:
         """A timer ran out: the loop looks at `_due` after each event, so one that waits is as good as a new one."""
         self._timers.pop(ticket, None)
         self._due.append(ticket)
-        if self._inbox.empty():
-            self._inbox.put_nowait(((lambda _: [],), 0))
+        self._inbox.wake()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         if self._tasks is None:

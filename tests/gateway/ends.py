@@ -66,6 +66,7 @@ class Provider:
         self.got: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.closed = 0
         self.lost = False
+        self.at_once = 1
 
     async def send(self, data: str) -> None:
         if self.lost:
@@ -76,7 +77,10 @@ class Provider:
         data = await self.sends.get()
         if isinstance(data, UpstreamError):
             raise data
-        return [data]
+        frames = [data]
+        while len(frames) < self.at_once and isinstance(more := await self.sends.get(), str):
+            frames.append(more)
+        return frames
 
     async def close(self) -> None:
         self.closed += 1

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from gateway.runner import _INBOX
+from gateway.inbox import LENGTH
 from gateway.session.states import Bounds
 from guardrails.errors import DetectionError, DetectionTimeout
 from guardrails.vault import Restorable
@@ -213,7 +213,7 @@ def test_a_provider_that_leaves_as_soon_as_it_is_dialled_is_dialled_again() -> N
         world.client.reads.clear()
         world.client.sends.put_nowait("not json")
         await settled()
-        for _ in range(2 * _INBOX):
+        for _ in range(2 * LENGTH):
             world.client.create("x")
         await settled()
         world.client.reads.set()
@@ -329,18 +329,20 @@ def test_an_idle_connection_is_closed_and_a_busy_one_is_not() -> None:
     assert [row.reason for row in world.sink.rows] == [None, None, "The connection was idle."]
 
 
-def test_a_client_that_reads_nothing_for_as_long_is_left_and_its_response_recorded() -> None:
+@pytest.mark.parametrize(("at_once", "messages"), [(1, 2 * LENGTH), (8, 7)], ids=["many", "some that came together"])
+def test_a_client_that_reads_nothing_for_as_long_is_left_and_its_response_recorded(at_once: int, messages: int) -> None:
     """Nothing else ends it: the loop waits to send, and looks at no timer."""
 
     async def script(world: World) -> None:
         world.client.create("x")
         await world.provider.next()
+        world.provider.at_once = at_once
         world.client.reads.clear()
         world.provider.begin()
-        for number in range(2 * _INBOX):
+        for number in range(messages):
             world.provider.say("output_text.delta", output_index=0, delta=f"{number} ")
         await settled()
-        assert world.runner._inbox.full()
+        assert world.runner._inbox.full == (at_once == 1)
         world.runner._watch()
         assert world.client.closed is None, "not before its time"
         world.runner._active -= 1000.0

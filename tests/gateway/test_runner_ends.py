@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.runner import _BYTES, _EXAMINING, _INBOX
+from gateway.inbox import BYTES, EXAMINING, LENGTH
 from gateway.session.states import Bounds
 from tests.gateway.ends import World, run, settled
 from tests.kit import EMAIL
@@ -27,7 +27,7 @@ def test_a_client_that_does_not_read_slows_the_provider_down() -> None:
             world.provider.say("output_text.delta", output_index=0, delta=f"{number} ")
         await settled()
         taken = 1000 - world.provider.sends.qsize()
-        assert taken <= _INBOX + 2, "nothing piles up in between"
+        assert taken <= LENGTH + 2, "nothing piles up in between"
         world.client.reads.set()
         assert [(await world.client.next())["delta"] for _ in range(1000)] == [f"{number} " for number in range(1000)]
         world.client.leave()
@@ -41,7 +41,7 @@ def test_a_client_that_floods_is_read_no_faster_than_its_frames_are_handled() ->
         for _ in range(1000):
             world.client.sends.put_nowait("not json")
         await settled()
-        assert world.client.sends.qsize() >= 1000 - _INBOX - 2
+        assert world.client.sends.qsize() >= 1000 - LENGTH - 2
         world.client.reads.set()
         for _ in range(1000):
             assert (await world.client.next())["type"] == "error"
@@ -57,7 +57,7 @@ def test_what_waits_is_bounded_in_bytes_too_and_one_large_message_passes() -> No
         world.provider.begin()
         await world.client.next()
         world.client.reads.clear()
-        large = "x" * (_BYTES // 4)
+        large = "x" * (BYTES // 4)
         for _ in range(20):
             world.provider.say("output_text.delta", output_index=0, delta=large)
         await settled()
@@ -78,8 +78,8 @@ def test_while_much_is_being_examined_nothing_more_is_read() -> None:
         for number in range(500):
             world.client.create("x", stream_id=f"lane-{number % 10}")
         await settled()
-        assert len(world.detection.asked) <= _EXAMINING + _INBOX + 2
-        assert world.client.sends.qsize() >= 500 - _EXAMINING - _INBOX - 2
+        assert len(world.detection.asked) <= EXAMINING + LENGTH + 2
+        assert world.client.sends.qsize() >= 500 - EXAMINING - LENGTH - 2
         world.detection.answers.set()
         for _ in range(500):
             await world.provider.next()
@@ -96,16 +96,16 @@ def test_a_provider_that_is_left_while_its_messages_wait_takes_their_room_with_i
         world.provider.begin()
         await settled()
         world.provider.sends.put_nowait("not an event")
-        for _ in range(_INBOX - 1):
+        for _ in range(LENGTH - 1):
             world.provider.say("in_progress", response={"id": "resp_1"})
-        world.provider.say("output_text.delta", output_index=0, delta="x" * (2 * _BYTES))
+        world.provider.say("output_text.delta", output_index=0, delta="x" * (2 * BYTES))
         await settled()
-        assert world.runner._inbox.full()
+        assert world.runner._inbox.full
         world.client.reads.set()
         assert (await world.client.next())["type"] == "response.created"
         assert (await world.client.next())["type"] == "error"
         await settled()
-        assert world.runner._held == 0
+        assert world.runner._inbox.held == 0
         world.client.create("again")
         await settled()
         assert (await world.provider.next())["input"] == "again"
