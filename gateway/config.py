@@ -340,6 +340,12 @@ def _notices(config: Config) -> Iterator[str]:
         yield "vault.secret_env is not set: the secret is random, so the same value gets another token after a restart"
     if config.audit.secret_env is None:
         yield "audit.secret_env is not set: the secret is random, so fingerprints of this run match no others"
+    for index, key in enumerate(config.keys):
+        for name in key.models if key.accept is None else ():
+            forwards = [one.name for one in config.models[name].deployments if one.auth == "forward"]
+            if forwards:
+                where = ", ".join(forwards)
+                yield f"keys[{index}] is sent on to {where}, which has auth: forward: it must be known there"
 
 
 def quick_config(

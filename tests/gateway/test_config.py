@@ -516,6 +516,12 @@ def test_without_variables_vault_and_audit_get_random_secrets_and_the_operator_a
     assert [notice.split(" ")[0] for notice in one.notices] == ["vault.secret_env", "audit.secret_env"]
 
 
+def test_a_key_of_the_gateways_own_that_goes_on_to_a_provider_is_a_notice(write: Write) -> None:
+    forwards = SMALL.replace("api_key_env: PROVIDER", "auth: forward")
+    settings = resolve(load_config(write(forwards)), {"KEY_A": "k"})
+    assert settings.notices[2:] == ("keys[0] is sent on to d, which has auth: forward: it must be known there",)
+
+
 def test_no_repr_shows_a_secret(write: Write) -> None:
     settings = resolve(load_config(write(FULL)), ENVIRON)
     shown = f"{settings!r} {settings} {settings.keys!r} {settings.config!r}"
