@@ -55,7 +55,8 @@ class Eraser:
 
     def __init__(self, client: Redis, keyrings: Sequence[Keyring]) -> None:
         self._client: Final = client
-        self._keyrings: Final = tuple(keyrings)
+        # What is found under the secret of before is kept again under the current one, so that one comes last.
+        self._keyrings: Final = tuple(reversed(keyrings))
         self._rewrite: Final = client.register_script(_REWRITE)
 
     async def conversation(self, tenant: str, name: str) -> Erased:
@@ -121,9 +122,9 @@ class Eraser:
                     pipe = self._client.pipeline(transaction=True)
                     pipe.srem(fields.get(b"owners", b""), keys.tag)
                     pipe.delete(keys.place(member))
+                    pipe.zrem(keys.registry, member)  # not the list: a gateway may have added to it meanwhile
                     await pipe.execute()
                     sets += 1
-                await self._client.delete(keys.registry)
         return Erased(tenant, sets, values)
 
     async def _tags(self, ring: Keyring, tenant: str | None) -> Iterable[str]:

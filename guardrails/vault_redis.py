@@ -39,18 +39,27 @@ _SECONDS: Final = 1.0
 _CONNECTIONS: Final = 64
 _PORT: Final = 6379
 
-_RECALL: Final = """
+# A tenant's list says when each of its sets ends. It has to be there for as long as the last of them: gateways may have
+# different times to keep, one after the other at the least, and what is not in the list is not erased.
+_LISTED: Final = """
 local time = redis.call('TIME')
-local ends = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1]
-local answers = {}
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local function list(tenant, member, ttl)
+    redis.call('ZADD', tenant, now + ttl, member)
+    redis.call('PEXPIREAT', tenant, redis.call('ZRANGE', tenant, -1, -1, 'WITHSCORES')[2])
+end
+"""
+
+_RECALL: Final = f"""{_LISTED}
+local answers = {{}}
 for first = 1, #KEYS, 3 do
     local set = redis.call('HGETALL', KEYS[first])
     if #set == 0 then
         answers[#answers + 1] = redis.call('EXISTS', KEYS[first + 1])
     else
         if first == 1 then  -- what is under the secret of before is not to stay there
-            for key = 1, 3 do redis.call('PEXPIRE', KEYS[key], ARGV[1]) end
-            redis.call('ZADD', KEYS[3], 'XX', ends, ARGV[2])
+            for key = 1, 2 do redis.call('PEXPIRE', KEYS[key], ARGV[1]) end
+            list(KEYS[3], ARGV[2], ARGV[1])
         end
         answers[#answers + 1] = set
     end
@@ -58,18 +67,16 @@ end
 return answers
 """
 
-_REMEMBER: Final = """
+_REMEMBER: Final = f"""{_LISTED}
 local set, owners, tenant, before = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local ttl, most, tag, member, about = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call(ARGV[6] == '1' and 'HSET' or 'HSETNX', set, 'about', about)
 redis.call('HSET', set, 'owners', owners)
 if ARGV[7] ~= '' then redis.call('HSETNX', set, 'root', redis.call('HGET', before, 'root') or ARGV[7]) end
 if ARGV[8] then redis.call('HSET', set, ARGV[8], ARGV[9]) end
 redis.call('SADD', owners, tag)
-redis.call('ZADD', tenant, now + ttl, member)
-for _, key in ipairs({set, owners, tenant}) do redis.call('PEXPIRE', key, ttl) end
+for _, key in ipairs({{set, owners}}) do redis.call('PEXPIRE', key, ttl) end
+list(tenant, member, ttl)
 redis.call('ZREMRANGEBYSCORE', tenant, '-inf', now)
 local over = redis.call('ZCARD', tenant) - most
 if over > 0 then

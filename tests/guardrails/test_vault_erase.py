@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import pytest
+from redis.asyncio import Redis
 
 from guardrails.errors import VaultError
 from guardrails.vault import EMPTY, Restorable, WrongTenant
@@ -180,6 +181,80 @@ def test_what_stands_under_the_secret_before_is_erased_too(redis: RedisServer) -
     run(redis, old, BEFORE)
     for script in (conversation, value, everything):
         run(redis, script, SECRET, BEFORE)
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, *, call: int, work: Callable[[], Awaitable[object]]) -> None:
+    """Do something right after the eraser has asked for the sets of a tenant, the `call`-th time it does."""
+    listed, calls = Redis.zrange, [0]
+
+    async def zrange(self: Redis, *args: object, **more: object) -> object:
+        found = await listed(self, *args, **more)  # type: ignore[arg-type]  # as the eraser calls it
+        calls[0] += 1
+        if calls[0] == call:
+            await work()
+        return found
+
+    monkeypatch.setattr(Redis, "zrange", zrange)
+
+
+def test_a_turn_that_ends_while_a_key_is_erased_is_erased_by_doing_so_again(
+    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def script(vault: RedisVault, eraser: Eraser) -> None:
+        await vault.remember("team-a", "resp_1", Restorable({A: EMAIL}))
+        late = Restorable({A: EMAIL})
+        meanwhile(monkeypatch, call=1, work=lambda: vault.remember("team-a", "resp_2", late, after="resp_1"))
+        assert (await eraser.all_of("team-a")).sets == 1
+        assert await values(vault, "resp_2") == {A: EMAIL}
+        assert (await eraser.all_of("team-a")).sets == 1
+        assert await vault.recall("team-a", "resp_2") is None
+
+    run(redis, script)
+
+
+def test_what_is_kept_under_the_new_secret_while_it_is_erased_is_erased_there(
+    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def old(vault: RedisVault, eraser: Eraser) -> None:
+        await vault.remember("team-a", "resp_1", Restorable({A: EMAIL}))
+
+    async def script(vault: RedisVault, eraser: Eraser) -> None:
+        meanwhile(monkeypatch, call=1, work=lambda: vault.recall("team-a", "resp_1"))
+        await eraser.conversation("team-a", "resp_1")
+        assert await values(vault, "resp_1") == {}
+
+    run(redis, old, BEFORE)
+    run(redis, script, SECRET, BEFORE)
+
+
+def test_sets_that_are_kept_for_longer_than_newer_ones_are_still_found(redis: RedisServer) -> None:
+    """`vault.ttl` was lowered: what was kept before is there for as long as it was promised then."""
+
+    async def script(vault: RedisVault, eraser: Eraser) -> None:
+        await vault.remember("team-a", "resp_1", Restorable({A: EMAIL}))
+        client = Server(redis.url).client()
+        shorter = RedisVault(client, [Keyring(SECRET)], ttl=0.001)
+        for use in (shorter.remember("team-a", "resp_2", EMPTY), shorter.recall("team-a", "resp_2")):
+            await use
+            with redis.client() as looking:
+                while looking.exists(*looking.scan_iter(_type="hash")) > 1:
+                    pass
+        await shorter.close()
+        assert (await eraser.all_of("team-a")).sets == 1
+        assert await vault.recall("team-a", "resp_1") is None
+
+    run(redis, script)
+
+
+def test_a_set_that_the_list_has_lost_is_in_it_again_once_it_is_used(redis: RedisServer) -> None:
+    async def script(vault: RedisVault, eraser: Eraser) -> None:
+        await vault.remember("team-a", "resp_1", Restorable({A: EMAIL}))
+        with redis.client() as client:
+            client.delete(*client.scan_iter(_type="zset"))
+        await vault.recall("team-a", "resp_1")
+        assert (await eraser.all_of("team-a")).sets == 1
+
+    run(redis, script)
 
 
 def test_what_another_secret_has_in_the_same_redis_is_left_alone(redis: RedisServer) -> None:
