@@ -23,7 +23,7 @@ from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnecti
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ConnectionLost
-from redis.exceptions import RedisError
+from redis.exceptions import ReadOnlyError, RedisError
 
 from guardrails.errors import VaultError
 from guardrails.vault import Recalled, Restorable, WrongTenant, joined, union
@@ -100,7 +100,10 @@ class Server:
     ca_file: Path | None = None
 
     def client(self) -> Redis:
-        """A client that connects when it is used. What was connected before Redis went is tried once more, at once."""
+        """A client that connects when it is used. What was connected before Redis went is tried once more, at once.
+
+        So is what was connected to a server that has become a copy of another: the name may lead to that one by now.
+        """
         parts = urlsplit(self.url)
         secure = parts.scheme == "rediss"
         pool = BlockingConnectionPool(
@@ -114,7 +117,7 @@ class Server:
             password=self.password,
             socket_timeout=_SECONDS,
             socket_connect_timeout=_SECONDS,
-            retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionLost,)),
+            retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionLost, ReadOnlyError)),
             **({"ssl_ca_certs": str(self.ca_file)} if secure and self.ca_file else {}),  # type: ignore[arg-type]  # goes to the connection
         )
         return Redis.from_pool(pool)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,7 @@ from guardrails.errors import VaultError
 from guardrails.vault import EMPTY, Recalled, Restorable, WrongTenant
 from guardrails.vault_keys import Keyring
 from guardrails.vault_redis import RedisVault, Server
-from tests.redis_server import RedisServer, is_down
+from tests.redis_server import RedisServer, is_down, redis_server
 
 A, B, C = "<EMAIL_ADDRESS_aaaaaaaa>", "<EMAIL_ADDRESS_aaaabbbb>", "<PERSON_cccccccc>"
 EMAIL = "ada.lovelace@example.com"
@@ -230,6 +231,44 @@ def test_a_redis_that_is_gone_is_an_error_and_one_that_is_back_is_used_again(
         assert await values(vault, "resp_1") == {A: EMAIL}, "it was on Redis' disk"
 
     assert run(redis, script) == ["recall", "remember"]
+
+
+@asynccontextmanager
+async def name_for(servers: list[RedisServer]) -> AsyncIterator[str]:
+    """An address that leads to the last of some servers; who is connected already stays where he is."""
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+        writer.close()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there = await asyncio.open_connection("127.0.0.1", servers[-1].port)
+        await asyncio.gather(copy(reader, there[1]), copy(there[0], writer))
+
+    async with await asyncio.start_server(connected, "127.0.0.1", 0) as server:
+        yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+
+
+def test_who_is_connected_to_what_has_become_a_copy_asks_where_the_name_leads_now(
+    redis: RedisServer, tmp_path: Path
+) -> None:
+    async def main(other: RedisServer) -> None:
+        servers = [redis]
+        async with name_for(servers) as url, AsyncExitStack() as stack:
+            vault = RedisVault(Server(url).client(), [Keyring(SECRET)], ttl=60.0)
+            stack.push_async_callback(vault.close)
+            await vault.remember("team-a", "resp_1", KNOWN)
+            servers.append(other)
+            with redis.client() as client:
+                client.replicaof("127.0.0.1", str(other.port))
+                stack.callback(client.replicaof, "NO", "ONE")
+                await vault.remember("team-a", "resp_2", KNOWN)
+                assert await vault.ready()
+                assert await values(vault, "resp_2") == {A: EMAIL}
+
+    with redis_server(tmp_path) as other:
+        asyncio.run(main(other))
 
 
 def test_a_redis_that_takes_no_more_is_not_ready_and_keeps_what_it_has(redis: RedisServer) -> None:
