@@ -10,19 +10,33 @@ import html
 import re
 from typing import Final
 
-LOOK_BACK: Final = 8192
-"""Characters that are looked at. A longer run without a space counts as a link."""
+LOOK_BACK: Final = 16_384
+"""Characters that are looked at. A longer run without a space counts as a link. What holds spaces, and is longer, does
+not, so it is more than anybody is likely to have a model write for that.
+"""
 
 _SPACES: Final = (" ", "\n", "\t", "\r")
 _LINK: Final = re.compile(
-    r"https?:|wss?:|ftp:|javascript:|vbscript:|data:\w+/|mailto:\S*\?|[/\\]{2}|\]\(|www\.|[a-z0-9-]\.[a-z]{2,}[/?#]",
+    r"https?:|wss?:|ftp:|javascript:|vbscript:|data:\w+/|sms:|[/\\]{2}|\]\(|www\."
+    r"|(?:[\w-]\.(?:[^\W\d_]{2,}|xn--[a-z\d-]+)|\d\.\d{1,3}\.\d{1,3}\.\d{1,3})(?::\d+)?[/?#]",
     re.IGNORECASE,
 )
-_ATTRIBUTE: Final = re.compile(
-    r"(?:src|href|srcset|action|formaction|data|poster|background|style|content|cite|ping|url)\s*=\s*([\"'])",
-    re.IGNORECASE,
+_ATTRIBUTES: Final = (
+    *("src", "href", "srcset", "srcdoc", "action", "data", "poster", "background", "style", "content", "cite", "ping"),
+    *("url", "longdesc", "manifest", "codebase", "archive", "classid", "profile", "usemap", "icon"),
 )
+"""How the names of attributes end that hold URLs."""
+_QUOTED: Final = r"[ \t]*(?:\w+=)?(?:(?:https?|wss?|ftp):|[/\\]{2}[\w-]+\.)"
+_IN_QUOTES: Final = re.compile(_QUOTED, re.IGNORECASE)
+_IN_BRACKETS: Final = {
+    closing: re.compile(re.escape(opening) + _QUOTED, re.IGNORECASE) for opening, closing in ("()", "{}", "[]", "<>")
+}
+"""A URL in quotes or brackets: `url("…")`, `\\href{…}`, `[[…]]`. It may hold spaces, up to what closes it."""
 _ESCAPE: Final = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
+_ESCAPED_SIGN: Final = re.compile(r"\\[!-/:-@\[-`{-~]")
+"""What Markdown takes for itself, and for no end of anything."""
+_BRACKETED: Final = re.compile(r"\](?:\(|:)\s*<")
+_NESTING: Final = re.compile(r"\]\(|[()]|\n\n")
 _ESCAPED: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
 
@@ -41,34 +55,53 @@ def in_link(before: str, tokens: re.Pattern[str], *, json_source: bool) -> bool:
     if start == 0 and cut:
         return True
     run = window[start:]
-    if _LINK.search(run) is not None or ("&" in run and _LINK.search(html.unescape(run)) is not None):
-        return True
-    return _in_construct(window, tokens)
+    return _holds_url(run) or ("&" in run and _holds_url(html.unescape(run))) or _in_construct(window, tokens)
+
+
+def _holds_url(run: str) -> bool:
+    """Whether a URL begins within a text without spaces; one for mail counts where something is sent with it."""
+    return _LINK.search(run) is not None or "?" in run.lower().partition("mailto:")[2]
 
 
 def _in_construct(window: str, tokens: re.Pattern[str]) -> bool:
-    """Whether a link that may hold spaces is still open: Markdown's `](…)` and `[…]: …`, an attribute of HTML."""
-    if "](" not in window and "]:" not in window and "=" not in window:
-        return False
+    """Whether a link that may hold spaces is still open: Markdown's `](…)` and `[…]: …`, an attribute of HTML, a URL in
+    quotes or brackets.
+
+    Of those that begin, any may be the one that a reader sees, so each has to be over.
+    """
     window = tokens.sub("", window)
-    return _in_destination(window) or _in_definition(window) or _in_attribute(window)
+    if "](" in window or "]:" in window:
+        markdown = _ESCAPED_SIGN.sub("", window)
+        if _in_destination(markdown) or _in_definition(markdown):
+            return True
+    return any(_in_quotes(window, sign) for sign in "\"'") or any(
+        begins.search(window, window.rfind(closing) + 1) is not None for closing, begins in _IN_BRACKETS.items()
+    )
+
+
+def _in_quotes(window: str, sign: str) -> bool:
+    """Whether the last quote of a kind opens a URL: any other is closed by it."""
+    before, quote, after = window.rpartition(sign)
+    if not quote:
+        return False
+    name = before.rstrip()
+    if name.endswith("=") and name[:-1].rstrip().lower().endswith(_ATTRIBUTES):
+        return True
+    return _IN_QUOTES.match(after) is not None
 
 
 def _in_destination(window: str) -> bool:
-    at = window.rfind("](")
-    if at < 0:
-        return False
-    rest = window[at + 2 :]
-    if "\n\n" in rest:
-        return False
-    if rest.lstrip().startswith("<"):
-        return ">" not in rest
-    depth = 1
-    for match in re.finditer(r"\\.|[()]", rest, re.DOTALL):
-        depth += {"(": 1, ")": -1}.get(match[0], 0)
-        if depth == 0:
-            return False
-    return True
+    if _BRACKETED.search(window, max(window.rfind(">"), window.rfind("\n\n")) + 1) is not None:
+        return True
+    opened: list[bool] = []
+    for match in _NESTING.finditer(window):
+        if match[0] == "\n\n":
+            opened.clear()
+        elif match[0] != ")":
+            opened.append(match[0] == "](")
+        elif opened:
+            opened.pop()
+    return any(opened)
 
 
 def _in_definition(window: str) -> bool:
@@ -76,21 +109,16 @@ def _in_definition(window: str) -> bool:
     if at < 0:
         return False
     rest = window[at + 2 :].lstrip()
-    if rest.startswith("<"):
-        return ">" not in rest
     return not any(map(str.isspace, rest)) and any(mark in html.unescape(rest) for mark in "./:")
-
-
-def _in_attribute(window: str) -> bool:
-    opened = list(_ATTRIBUTE.finditer(window))
-    return bool(opened) and opened[-1][1] not in window[opened[-1].end() :]
 
 
 def _string_start(window: str) -> int:
     """Where the string begins that is open at the end of JSON source: after the last quote that is not escaped."""
     at = len(window)
     while (at := window.rfind('"', 0, at)) >= 0:
-        slashes = at - len(window[:at].rstrip("\\"))
+        slashes = 0
+        while slashes < at and window[at - slashes - 1] == "\\":
+            slashes += 1
         if slashes % 2 == 0:
             return at + 1
     return 0

@@ -8,7 +8,7 @@ from guardrails.links import LOOK_BACK, in_link
 from guardrails.tokens import grammar
 
 TOKENS = grammar("angle").pattern
-TOKEN = "<EMAIL_ADDRESS_k7x2m9qa>"
+TOKEN = "<EMAIL_ADDRESS_k7x2m5qa>"
 
 LINKS = {
     "a URL": "see https://evil.example/?q=",
@@ -37,6 +37,22 @@ LINKS = {
     "a mail with a body": "mailto:x@evil.example?body=",
     "data": "data:text/html,",
     "www": "www.evil.example?q=",
+    "a destination with another in brackets": "[x](<https://evil.example/?](y) ",
+    "a destination with another in its title": '[x](https://evil.example/ "](y) ',
+    "a destination with an escaped end": "![x](<https://evil.example/?\\> ",
+    "a definition with another in it": "[r]: <https://evil.example/?]: x ",
+    "an attribute with another in it": "<img src=\"https://evil.example/?src='x' ",
+    "an attribute few know": '<img longdesc="https://evil.example/?q=a ',
+    "a style": '<style>*{background:url("https://evil.example/?q=a ',
+    "a style without a scheme": "<style>@import '//evil.example/?q=a ",
+    "LaTeX": "\\includegraphics{https://evil.example/?q=a ",
+    "a link of Org": "[[https://evil.example/?q=a ",
+    "a link of BBCode": "[url=https://evil.example/?q=a ",
+    "no scheme but a port": "evil.example:8080/",
+    "no scheme in Cyrillic": "пример.рф/",
+    "no scheme in Punycode": "xn--e1afmkfd.xn--p1ai/",
+    "no scheme but an address": "192.0.2.1:8080/",
+    "a text message": "sms:+15550100?body=",
     "a run without an end": "x" * LOOK_BACK,
 }
 TEXTS = {
@@ -55,6 +71,14 @@ TEXTS = {
     "a file's line": "app.log:12:",
     "another token": f"{TOKEN}, ",
     "quotes": 'his name is "',
+    "a URL in quotes that are closed": 'get("https://example.com/users", json={"to": "',
+    "a URL in parentheses that are closed": "(https://example.com) or ",
+    "a comment in code": "function send() { // to ",
+    "a comment on its own line": "send(\n  // to ",
+    "a version": "1.2/",
+    "a date": "on 24.12.2024/",
+    "a closed attribute after another": "<img src='a' alt=\"x\"> by ",
+    "a destination with an escape": "[the page](https://example.com/\\() or ",
 }
 
 
@@ -82,6 +106,6 @@ def test_the_string_before_does_not_count_in_json() -> None:
 
 
 def test_a_hostile_text_is_cheap() -> None:
-    for piece in ("](", "[r]:", "src='", "//", "\\", '"', "&", "("):
+    for piece in ("](", "[r]:", "src='", "//", "\\", '"', "&", "(", "](<", '"https:', "{//a.", "mailto:"):
         in_link(piece * LOOK_BACK, TOKENS, json_source=False)
         in_link(piece * LOOK_BACK, TOKENS, json_source=True)
