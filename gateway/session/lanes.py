@@ -8,6 +8,7 @@ from typing import Final
 
 from gateway.errors import Refused
 from gateway.session.states import Bounds, Frame, Lane, Response
+from guardrails.vault import EMPTY
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,256}")
 
@@ -80,20 +81,24 @@ class Lanes:
         """The next response of a lane: the one that waits first, or what the provider begins by itself."""
         last = lane.last
         before = body.get("previous_response_id")
+        successor = last is not None and last.id is not None and before == last.id
+        steered = last is not None and last.ended_steered and before is None
         if lane.waiting:
             first = lane.waiting[0]
-            successor = last is not None and last.id is not None and before == last.id != first.continues
-            if not successor and not (last is not None and last.ended_steered and before is None):
+            if not (successor and before != first.continues) and not steered:
                 first.unanswered = None
+                lane.spare = EMPTY
                 return lane.waiting.popleft()
-        known = last.known.with_values(lane.spare.values) if last is not None else lane.spare
+        # It goes on from the last one, or is one that had failed before it began: never both, for they may be two
+        # conversations.
+        goes_on = last if successor or steered or not lane.spare else None
         return Response(
             self.ticket(),
             last.number if last is not None else 0,
-            known,
+            goes_on.known if goes_on is not None else lane.spare,
             last.started if last is not None else 0.0,
-            last.id if last is not None else None,
-            last.conversation if last is not None else None,
+            goes_on.id if goes_on is not None else None,
+            goes_on.conversation if goes_on is not None else None,
             json_text=last is not None and last.json_text,
             rewritten=last is not None and last.rewritten,
             model=last.model if last is not None else None,

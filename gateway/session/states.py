@@ -290,6 +290,9 @@ class Lane:
     active: Response | None = None
     last: Response | None = None
     spare: Restorable = EMPTY
+    """What a response may restore that the provider begins although the one asked for had failed, or on another
+    connection.
+    """
     out: deque[Outgoing | Piece] = field(default_factory=deque)
 
     @property

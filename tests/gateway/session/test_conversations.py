@@ -109,6 +109,31 @@ def test_the_successor_of_a_steered_response_is_of_its_conversation() -> None:
     assert wire.remembered[-2].after == conversation_name("conv_1")
 
 
+@pytest.mark.parametrize("successor", [{"previous_response_id": "resp_2"}, {}], ids=["named", "unnamed"])
+def test_what_a_failed_turn_brought_is_not_of_the_next_one_on_its_lane(successor: dict[str, Any]) -> None:
+    wire = Watched()
+    wire.create(f"mail {EMAIL}", conversation="conv_1")
+    [sent] = wire.sent_up
+    wire.provider({"type": "error", "status": 400, "error": {"code": "x", "message": "no"}})
+    wire.create(f"card {CARD} {str(sent['input']).split()[-1]}", conversation="conv_2")
+    complete(wire, "resp_2")
+    wire.provider({"type": "response.created", "response": {"id": "resp_3", "output": [], **successor}})
+    said = wire.provider({**DELTA, "delta": f"{sent['input']} {token(wire, CARD)}."})
+    assert said[-1]["delta"] == f"{sent['input']} {CARD}."
+    assert EMAIL not in wire.vault["resp_3"].values.values()
+
+
+def test_what_is_begun_after_its_turn_had_failed_is_of_that_conversation_and_not_of_the_one_before() -> None:
+    wire = Watched()
+    wire.create(f"card {CARD}", conversation="conv_1")
+    complete(wire, "resp_1")
+    wire.create(f"mail {EMAIL}", conversation="conv_2")
+    wire.provider({"type": "error", "status": 400, "error": {"code": "x", "message": "no"}})
+    wire.begin("resp_2")
+    assert set(wire.vault["resp_2"].values.values()) == {EMAIL}
+    assert next(what for what in wire.remembered if what.name == "resp_2").after is None
+
+
 def test_another_keys_conversation_is_not_found() -> None:
     wire = Watched()
     wire.error = WrongTenant("no")
