@@ -10,6 +10,7 @@ responses of one conversation at the same time, lose nothing, whichever is kept 
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,12 +25,18 @@ FEW: Final = 64
 """Ids that are looked for one by one; with more of them it is faster to look for what could be one."""
 MAX_VALUES: Final = 20_000
 """Values one conversation may hold. About 4 MB; a conversation with more is a data set, and is refused."""
+MAX_SIZE: Final = 64 * 1024 * 1024
+"""Bytes of memory that they may take: twice a message of the largest size that is one value, in its widest form."""
+MAX_KEPT: Final = 512 * 1024 * 1024
+"""Bytes of memory that the sets in a process may take: 12,000 of the usual size in agents' work, 200 values each."""
+_PLACE: Final = 100
+"""What a set takes for each of its values, besides the two texts (measured: 125 bytes with their heads)."""
 
 
 class Restorable:
     """An immutable set of tokens and their values. `has_bare`: some tokens have no brackets, for names and ids."""
 
-    __slots__ = ("_bodies", "_by_id", "_known", "_sorted", "_starts", "has_bare", "values")
+    __slots__ = ("_bodies", "_by_id", "_known", "_size", "_sorted", "_starts", "has_bare", "values")
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self.values: Mapping[str, str] = MappingProxyType(dict(values))
@@ -39,6 +46,15 @@ class Restorable:
         self._by_id: dict[str, list[str]] | None = None
         self._bodies: list[str] | None = None
         self._starts: frozenset[str] | None = None
+        self._size: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory that it takes, as if no other set had the same texts."""
+        if self._size is None:
+            texts = sum(map(sys.getsizeof, self.values)) + sum(map(sys.getsizeof, self.values.values()))
+            self._size = texts + _PLACE * len(self.values)
+        return self._size
 
     @property
     def by_id(self) -> Mapping[str, Sequence[str]]:
@@ -90,10 +106,10 @@ class Restorable:
         """
         if not more or all(token in self.values for token in more):
             return self
-        both = {**self.values, **more}
-        if len(both) > MAX_VALUES:
+        both = Restorable({**self.values, **more})
+        if len(both.values) > MAX_VALUES or both.size > MAX_SIZE:
             raise VaultError("The conversation holds too many masked values.")
-        return Restorable(both)
+        return both
 
     def is_value(self, text: str) -> bool:
         """Whether a text is one of the values: the client has sent it."""
@@ -189,23 +205,38 @@ class WrongTenant(VaultError):
     """The response or the conversation belongs to somebody else."""
 
 
-class MemoryVault:
-    """Keeps sets in this process. `ttl` is in seconds; `clock` gives them."""
+class _Kept(NamedTuple):
+    """A set, and until when it is kept."""
 
-    def __init__(self, *, ttl: float, clock: Clock, max_responses: int = 50_000) -> None:
+    values: Restorable
+    until: float
+    deployment: str | None
+
+
+class MemoryVault:
+    """Keeps sets in this process. `ttl` is in seconds; `clock` gives them.
+
+    Where there are too many, the tenant that has most loses those used longest ago, and no other does. Where they take
+    too much memory, it loses the values alone: whose a response is stays known.
+    """
+
+    def __init__(self, *, ttl: float, clock: Clock, max_responses: int = 50_000, max_bytes: int = MAX_KEPT) -> None:
         self._ttl = ttl
         self._clock = clock
         self._max = max_responses
-        self._kept: OrderedDict[tuple[str, str], tuple[Restorable, float, str | None]] = OrderedDict()
+        self._max_bytes = max_bytes
+        self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
+        self._of: dict[str, _Of] = {}
         self._owners: dict[str, int] = {}
+        self._bytes = 0
 
     async def recall(self, tenant: str, name: str) -> Recalled | None:
         """See `Vault`."""
         self._expire()
         found = self._kept.get((tenant, name))
         if found is not None:
-            self._put((tenant, name), found[0], found[2])
-            return Recalled(found[0], found[2])
+            self._put((tenant, name), found.values, found.deployment)
+            return Recalled(found.values, found.deployment)
         if name in self._owners:
             raise WrongTenant("The response belongs to another key.")
         return None
@@ -219,10 +250,14 @@ class MemoryVault:
         if before is None:
             self._owners[name] = self._owners.get(name, 0) + 1
         else:
-            values, deployment = union(before[0], values), deployment or before[2]
+            values, deployment = union(before.values, values), deployment or before.deployment
         self._put((tenant, name), values, deployment)
         while len(self._kept) > self._max:
-            self._forget(next(iter(self._kept)))
+            most = max(self._of, key=lambda one: len(self._of[one].names))
+            self._forget((most, next(iter(self._of[most].names))))
+        while self._bytes > self._max_bytes:
+            most = max(self._of, key=lambda one: self._of[one].bytes)
+            self._empty((most, next(iter(self._of[most].full))))
 
     async def ready(self) -> bool:
         """See `Vault`: this process is always there. Whoever asks now and then keeps nothing longer than it may be."""
@@ -232,26 +267,69 @@ class MemoryVault:
     async def close(self) -> None:
         """See `Vault`."""
         self._kept.clear()
+        self._of.clear()
         self._owners.clear()
+        self._bytes = 0
 
     def _put(self, key: tuple[str, str], values: Restorable, deployment: str | None) -> None:
-        self._kept[key] = (values, self._clock() + self._ttl, deployment)
-        self._kept.move_to_end(key)
+        tenant, name = key
+        self._take(key)
+        self._kept[key] = _Kept(values, self._clock() + self._ttl, deployment)
+        of = self._of.setdefault(tenant, _Of())
+        of.names[name] = None
+        if values:
+            of.full[name] = None
+        of.bytes += values.size
+        self._bytes += values.size
+
+    def _take(self, key: tuple[str, str]) -> None:
+        """Take a set out, if it is there, as one that is to be put in anew."""
+        tenant, name = key
+        found = self._kept.pop(key, None)
+        if found is not None:
+            of = self._of[tenant]
+            del of.names[name]
+            of.full.pop(name, None)
+            of.bytes -= found.values.size
+            self._bytes -= found.values.size
+
+    def _empty(self, key: tuple[str, str]) -> None:
+        """Forget the values of a set, and nothing else of it."""
+        tenant, name = key
+        of, found = self._of[tenant], self._kept[key]
+        del of.full[name]
+        of.bytes -= found.values.size
+        self._bytes -= found.values.size
+        self._kept[key] = found._replace(values=EMPTY)
 
     def _expire(self) -> None:
         # Every use renews, so the oldest stand first.
         now = self._clock()
         while self._kept:
             first = next(iter(self._kept))
-            if self._kept[first][1] > now:
+            if self._kept[first].until > now:
                 return
             self._forget(first)
 
     def _forget(self, key: tuple[str, str]) -> None:
-        del self._kept[key]
-        self._owners[key[1]] -= 1
-        if not self._owners[key[1]]:
-            del self._owners[key[1]]
+        tenant, name = key
+        self._take(key)
+        if not self._of[tenant].names:
+            del self._of[tenant]
+        self._owners[name] -= 1
+        if not self._owners[name]:
+            del self._owners[name]
+
+
+class _Of:
+    """What a tenant has: the names of its sets, of those that hold values, used longest ago first, and their bytes."""
+
+    __slots__ = ("bytes", "full", "names")
+
+    def __init__(self) -> None:
+        self.names: OrderedDict[str, None] = OrderedDict()
+        self.full: OrderedDict[str, None] = OrderedDict()
+        self.bytes = 0
 
 
 class Clock(Protocol):

@@ -22,6 +22,8 @@ from guardrails.vault import EMPTY, Restorable
 
 _MASKING: Final = (Refused, FrameError, VaultError)
 """Why a frame cannot be masked."""
+_LONGEST_ID: Final = 1024
+"""Characters of a response's id: providers have 32 to 256, and the vault keeps what a client calls one."""
 _JSON_FORMATS: Final = ("json_schema", "json_object")
 _EVENTS: Final[dict[str, ClientEvent]] = {
     "response.create": "response.create",
@@ -329,8 +331,10 @@ def _target(frame: Frame) -> str | None:
     given = [value for value in values if value is not None and value != ""]
     # A provider may overlook spaces around an id: they must not keep the vault from knowing it.
     named = {value.strip() for value in given if isinstance(value, str)}
-    if not all(isinstance(value, str) for value in given):
-        raise Refused("The id of a response is a string.", param="previous_response_id")
+    if not all(isinstance(value, str) and len(value) <= _LONGEST_ID for value in given):
+        raise Refused(
+            f"The id of a response is a string of up to {_LONGEST_ID} characters.", param="previous_response_id"
+        )
     if len(named) > 1:
         raise Refused("The message names more than one response.", param="previous_response_id")
     return named.pop() if named else None

@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 
 from guardrails.errors import VaultError
-from guardrails.vault import EMPTY, MAX_VALUES, MemoryVault, Recalled, Restorable, WrongTenant, union
+from guardrails.vault import (
+    EMPTY,
+    MAX_KEPT,
+    MAX_SIZE,
+    MAX_VALUES,
+    MemoryVault,
+    Recalled,
+    Restorable,
+    WrongTenant,
+    union,
+)
 
 A, B = "<EMAIL_ADDRESS_aaaaaaaa>", "<EMAIL_ADDRESS_aaaabbbb>"
 EMAIL = "ada.lovelace@example.com"
@@ -30,8 +40,8 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
     return asyncio.run(work)
 
 
-def vault(clock: Clock | None = None, *, ttl: float = 10.0, most: int = 100) -> MemoryVault:
-    return MemoryVault(ttl=ttl, clock=clock or Clock(), max_responses=most)
+def vault(clock: Clock | None = None, *, ttl: float = 10.0, most: int = 100, size: int = MAX_KEPT) -> MemoryVault:
+    return MemoryVault(ttl=ttl, clock=clock or Clock(), max_responses=most, max_bytes=size)
 
 
 async def values(kept: MemoryVault, tenant: str, name: str) -> Restorable | None:
@@ -62,6 +72,12 @@ def test_a_conversation_holds_a_bounded_number_of_values() -> None:
     with pytest.raises(VaultError, match="too many"):
         full.with_values({A: EMAIL})
     assert full.with_values({"<A_0>": "x"}) is full
+
+
+def test_a_conversation_holds_values_of_a_bounded_size() -> None:
+    half = EMPTY.with_values({A: "x" * (MAX_SIZE // 2)})
+    with pytest.raises(VaultError, match="too many"):
+        half.with_values({B: "y" * (MAX_SIZE // 2)})
 
 
 def test_a_text_may_begin_a_token_only_while_it_is_short_of_the_whole() -> None:
@@ -143,6 +159,42 @@ def test_the_oldest_set_goes_when_there_are_too_many() -> None:
         assert await kept.recall("team-a", "resp_2") is None
         assert await values(kept, "team-a", "resp_1") is KNOWN
         assert await values(kept, "team-a", "resp_3") is KNOWN
+
+    run(script())
+
+
+def test_a_tenant_with_many_sets_pushes_out_its_own_and_nobody_elses() -> None:
+    async def script() -> None:
+        kept = vault(most=4)
+        await kept.remember("team-b", "resp_0", KNOWN)
+        for number in range(1, 10):
+            await kept.remember("team-a", f"resp_{number}", KNOWN)
+        assert await values(kept, "team-b", "resp_0") is KNOWN
+        with pytest.raises(WrongTenant):
+            await kept.recall("team-a", "resp_0")
+        assert [number for number in range(1, 10) if await kept.recall("team-a", f"resp_{number}")] == [7, 8, 9]
+
+    run(script())
+
+
+def test_a_tenant_with_large_values_loses_its_oldest_ones_and_owns_its_responses_still() -> None:
+    async def script() -> None:
+        kept = vault(size=10_000)
+        await kept.remember("team-b", "resp_0", KNOWN)
+        for number in range(1, 6):
+            await kept.remember("team-a", f"resp_{number}", Restorable({A: str(number) * 3_000}), "eu")
+            await kept.recall("team-a", "resp_1")
+        held = [await kept.recall("team-a", f"resp_{number}") for number in range(1, 6)]
+        assert [bool(one and one.values) for one in held] == [True, False, False, True, True]
+        assert all(one is not None and one.deployment == "eu" for one in held)
+        with pytest.raises(WrongTenant):
+            await kept.recall("team-b", "resp_2")
+        assert await values(kept, "team-b", "resp_0") is KNOWN
+        await kept.remember("team-a", "resp_2", KNOWN)
+        assert await values(kept, "team-a", "resp_2") is KNOWN, "one that was emptied may be filled again"
+        await kept.remember("team-a", "resp_9", Restorable({A: "9" * 20_000}))
+        assert await values(kept, "team-a", "resp_9") is EMPTY, "one that is too large by itself is not kept"
+        assert await values(kept, "team-b", "resp_0") is KNOWN
 
     run(script())
 

@@ -171,6 +171,14 @@ def test_a_message_that_names_no_one_lineage_is_refused(more: dict[str, Any]) ->
     assert wire.recalled == []
 
 
+@pytest.mark.parametrize("kind", ["response.create", "response.steer", "response.inject"])
+def test_an_id_that_nobody_would_give_is_refused_before_the_vault_hears_of_it(kind: str) -> None:
+    wire = Watched()
+    assert wire.client({"type": kind, "previous_response_id": "r" * 1025, "input": EMAIL}) == []
+    assert wire.sent_down[0]["error"]["param"] == "previous_response_id"  # type: ignore[index, call-overload]
+    assert wire.recalled == [] and wire.remembered == []
+
+
 def test_an_id_within_an_item_gives_no_values_only_a_place_to_go() -> None:
     wire = Watched(deployments=("east", "west"))
     wire.create(f"mail {EMAIL}", conversation="conv_1")
