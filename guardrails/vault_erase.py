@@ -11,7 +11,6 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Final, TypeAlias, cast
 
 from redis.asyncio import Redis
@@ -28,6 +27,10 @@ _BATCH: Final = 200
 
 _DECODERS: Final = ("base64", "percent", "html", "json")
 _WRITTEN: Final = re.compile(r"[\s()-]+")
+_GROUPED: Final = re.compile(r"[\s()./-]+")
+"""How numbers are grouped."""
+_DIGITS: Final = 5
+"""Of a number that is looked for within others and however it is grouped: a shorter one is a part of too many."""
 
 # A set that ended meanwhile must not come back without an end.
 _REWRITE: Final = """
@@ -84,22 +87,23 @@ class Eraser:
     async def value(self, value: str, tenant: str | None = None) -> list[Erased]:
         """Take a value, however it is written, out of all sets of a tenant, or of every one.
 
-        Capitals, spaces, dashes and parentheses do not count, nor obfuscation; what holds it encoded goes as a whole.
+        Capitals, spaces, dashes, parentheses and obfuscation do not count, nor what stands between the groups of a
+        number. What holds it, as it is or encoded, goes as a whole.
 
         Raises:
             VaultError: the store cannot be reached or read; some of it may be erased.
 
         """
-        sought = _plain(value)
-        if not sought:
+        if not _plain(value):
             return []
+        sought = _Sought(value)
         found: dict[str, Erased] = {}
         async with _reached():
             for ring in self._keyrings:
                 for tag in await self._tags(ring, tenant):
                     keys = ring.of_tag(tag)
                     async for member, fields in self._sets(keys):
-                        lost = await self._without(keys, member, fields, partial(_is_written, sought))
+                        lost = await self._without(keys, member, fields, sought.is_in)
                         if lost:
                             whose, _ = tenant_and_deployment(keys, keys.place(member), fields)
                             before = found.get(whose, Erased(whose))
@@ -174,14 +178,29 @@ class Eraser:
         return lost
 
 
-def _is_written(sought: str, held: str) -> bool:
-    """Whether a value that is held is the one that is sought, or has it within what it decodes to."""
-    if _plain(held) == sought:
-        return True
-    try:
-        return any(sought in _plain(view.text) for view in readings(held, _DECODERS, folding=False))
-    except DetectionError:
-        return True  # it decodes to more than anybody looks at: it is not to stay for that
+class _Sought:
+    """A value that is looked for in those that are held: a URL may have an address inside, a number be grouped."""
+
+    def __init__(self, value: str) -> None:
+        self._plain: Final = _plain(value)
+        number = _GROUPED.sub("", fold(value).text).removeprefix("+")
+        before, between, after = r"(?<![\w.+-])", _WRITTEN.pattern, r"(?![\w-]|\.\w)"
+        characters = self._plain
+        self._alone: Final = number.isdecimal() and len(number) < _DIGITS
+        if number.isdecimal():
+            characters, (before, between, after) = number, (r"(?<!\d)", _GROUPED.pattern, r"(?!\d)")
+        self._written: Final = re.compile(before + f"(?:{between})?".join(map(re.escape, characters)) + after)
+
+    def is_in(self, held: str) -> bool:
+        """Whether a value that is held is this one, or has it within, also within what it decodes to."""
+        if _plain(held) == self._plain:
+            return True
+        if not self._alone and self._written.search(fold(held).text.casefold()) is not None:
+            return True
+        try:
+            return any(self._plain in _plain(view.text) for view in readings(held, _DECODERS, folding=False))
+        except DetectionError:
+            return True  # it decodes to more than anybody looks at: it is not to stay for that
 
 
 def _plain(value: str) -> str:

@@ -106,6 +106,8 @@ def test_a_value_is_erased_wherever_it_is_and_nothing_else(redis: RedisServer) -
         "ａda.lovelace@example.com",
         base64.b64encode(f"mail {EMAIL} now".encode()).decode(),
         "ada.lovelace%40example.com",
+        f"shop.example.org/?mail={EMAIL.upper()}&page=1",
+        f"user={EMAIL}",
     ],
 )
 def test_a_value_is_found_however_it_was_written(redis: RedisServer, written: str) -> None:
@@ -118,10 +120,24 @@ def test_a_value_is_found_however_it_was_written(redis: RedisServer, written: st
     run(redis, script)
 
 
-def test_a_number_is_found_whatever_stands_between_its_groups(redis: RedisServer) -> None:
+@pytest.mark.parametrize(
+    "other", ["x.ada@example.com", "ada@example.com.au", "ada@example.communications", "adaexamplecom"]
+)
+def test_what_only_has_the_same_letters_is_not_erased(redis: RedisServer, other: str) -> None:
     async def script(vault: RedisVault, eraser: Eraser) -> None:
-        await vault.remember("team-a", "resp_1", Restorable({A: "4111 1111 1111 1111", B: "+1 (415) 555-0132"}))
+        await vault.remember("team-a", "resp_1", Restorable({A: other}))
+        assert await eraser.value("ada@example.com") == []
+
+    run(redis, script)
+
+
+@pytest.mark.parametrize("phone", ["+1 (415) 555-0132", "+1 415.555.0132", "1/415/555 01 32", "tel:+1-415-555-0132"])
+def test_a_number_is_found_whatever_stands_between_its_groups(redis: RedisServer, phone: str) -> None:
+    async def script(vault: RedisVault, eraser: Eraser) -> None:
+        await vault.remember("team-a", "resp_1", Restorable({A: "4111 1111 1111 1111", B: phone}))
         assert len(await eraser.value("4111-1111-1111-1111")) == 1
+        assert await eraser.value("415") == await eraser.value("1 41") == [], "a part of a number is another one"
+        assert await eraser.value("14155550") == []
         assert len(await eraser.value("+14155550132")) == 1
         assert await values(vault, "resp_1") == {}
         assert await eraser.value(" - ") == []
