@@ -10,6 +10,7 @@ responses of one conversation at the same time, lose nothing, whichever is kept 
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from bisect import bisect_left
 from collections import OrderedDict
@@ -229,6 +230,7 @@ class MemoryVault:
         self._of: dict[str, _Of] = {}
         self._owners: dict[str, int] = {}
         self._bytes = 0
+        self._timer: tuple[asyncio.AbstractEventLoop, asyncio.TimerHandle] | None = None
 
     async def recall(self, tenant: str, name: str) -> Recalled | None:
         """See `Vault`."""
@@ -258,14 +260,18 @@ class MemoryVault:
         while self._bytes > self._max_bytes:
             most = max(self._of, key=lambda one: self._of[one].bytes)
             self._empty((most, next(iter(self._of[most].full))))
+        self._watch()
 
     async def ready(self) -> bool:
-        """See `Vault`: this process is always there. Whoever asks now and then keeps nothing longer than it may be."""
+        """See `Vault`: this process is always there."""
         self._expire()
         return True
 
     async def close(self) -> None:
         """See `Vault`."""
+        if self._timer is not None:
+            self._timer[1].cancel()
+            self._timer = None
         self._kept.clear()
         self._of.clear()
         self._owners.clear()
@@ -301,6 +307,22 @@ class MemoryVault:
         of.bytes -= found.values.size
         self._bytes -= found.values.size
         self._kept[key] = found._replace(values=EMPTY)
+
+    def _watch(self) -> None:
+        """See to it that sets are forgotten at their time also if nobody asks for anything any more."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return  # a program may call without one: then its next call is what looks
+        if self._timer is None or self._timer[0] is not loop:  # a program may have one loop after the other
+            until = next(iter(self._kept.values())).until
+            self._timer = (loop, loop.call_later(max(0.0, until - self._clock()), self._rang))
+
+    def _rang(self) -> None:
+        self._timer = None
+        self._expire()
+        if self._kept:
+            self._watch()
 
     def _expire(self) -> None:
         # Every use renews, so the oldest stand first.

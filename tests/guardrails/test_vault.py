@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from typing import Any
 
@@ -246,16 +247,32 @@ def test_a_token_that_two_sets_have_for_different_values_stands_for_none() -> No
     assert union(KNOWN, Restorable({A: EMAIL})) is KNOWN
 
 
-def test_nothing_stays_in_memory_after_its_time_even_if_nobody_asks_for_it() -> None:
+@pytest.mark.parametrize("loops", [1, 2])
+def test_nothing_stays_in_memory_after_its_time_even_if_nobody_asks_for_it(loops: int) -> None:
+    kept = MemoryVault(ttl=0.02, clock=time.monotonic)
+
     async def script() -> None:
-        clock = Clock()
-        kept = vault(clock)
         await kept.remember("team-a", "resp_1", KNOWN)
-        clock.now = 10.0
-        assert await kept.ready()
-        assert not kept._kept and not kept._owners
+        await kept.remember("team-a", "resp_2", KNOWN)
+        await kept.recall("team-a", "resp_1")
+        while kept._kept:
+            await asyncio.sleep(0)
+        assert not kept._owners and not kept._of and not kept._bytes
+
+    async def leave() -> None:
+        await kept.remember("team-a", "resp_1", KNOWN)
+
+    if loops == 2:
+        run(leave())
+    run(script())
+
+
+def test_a_vault_that_is_closed_holds_nothing() -> None:
+    async def script() -> None:
+        kept = vault()
         await kept.remember("team-a", "resp_1", KNOWN)
         await kept.close()
-        assert not kept._kept
+        assert not kept._kept and not kept._owners and not kept._of and not kept._bytes
+        assert await kept.ready()
 
     run(script())
