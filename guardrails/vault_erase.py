@@ -40,6 +40,15 @@ if ARGV[1] ~= '' then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
 return 1
 """
 
+# A script, and no transaction: a server that is full takes none, and what is erased is what frees it. The owners are as
+# they are now; and the list stays, for a gateway may have added to it meanwhile.
+_REMOVE: Final = """
+local owners = redis.call('HGET', KEYS[1], 'owners')
+if owners then redis.call('SREM', owners, ARGV[1]) end
+redis.call('DEL', KEYS[1])
+redis.call('ZREM', KEYS[2], ARGV[2])
+"""
+
 Set: TypeAlias = tuple[str, dict[bytes, bytes]]
 """What a set is called, and its fields."""
 
@@ -61,6 +70,7 @@ class Eraser:
         # What is found under the secret of before is kept again under the current one, so that one comes last.
         self._keyrings: Final = tuple(reversed(keyrings))
         self._rewrite: Final = client.register_script(_REWRITE)
+        self._remove: Final = client.register_script(_REMOVE)
 
     async def conversation(self, tenant: str, name: str) -> Erased:
         """Take the values of a response or a conversation, and of all that it goes on from or that goes on from it.
@@ -123,11 +133,7 @@ class Eraser:
                 keys = ring.of(tenant)
                 async for member, fields in self._sets(keys):
                     values |= opened(keys, keys.place(member), fields).values.values
-                    pipe = self._client.pipeline(transaction=True)
-                    pipe.srem(fields.get(b"owners", b""), keys.tag)
-                    pipe.delete(keys.place(member))
-                    pipe.zrem(keys.registry, member)  # not the list: a gateway may have added to it meanwhile
-                    await pipe.execute()
+                    await self._remove(keys=[keys.place(member), keys.registry], args=[keys.tag, member])
                     sets += 1
         return Erased(tenant, sets, values)
 

@@ -290,6 +290,22 @@ def test_what_another_secret_has_in_the_same_redis_is_left_alone(redis: RedisSer
     run(redis, still, FOREIGN)
 
 
+def test_a_redis_that_is_full_can_be_erased_from(redis: RedisServer) -> None:
+    async def script(vault: RedisVault, eraser: Eraser) -> None:
+        await two_conversations(vault)
+        with redis.client() as client:
+            client.config_set("maxmemory", "1mb")
+            try:
+                assert len(await eraser.value(EMAIL, "team-a")) == 1
+                assert (await eraser.conversation("team-a", "resp_1")).sets == 2
+                assert (await eraser.all_of("team-a")).sets == 4
+            finally:
+                client.config_set("maxmemory", "0")
+        assert await vault.recall("team-b", "resp_1") is None
+
+    run(redis, script)
+
+
 def test_a_redis_that_is_gone_is_told(redis: RedisServer) -> None:
     async def script(vault: RedisVault, eraser: Eraser) -> None:
         redis.stop()
