@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from guardrails.errors import VaultError
 from guardrails.vault import EMPTY, Restorable, WrongTenant
 from guardrails.vault_erase import Eraser
-from guardrails.vault_keys import Keyring
+from guardrails.vault_keys import Keyring, TenantKeys
 from guardrails.vault_redis import RedisVault, Server
 from tests.redis_server import RedisServer
 
@@ -288,6 +288,47 @@ def test_what_another_secret_has_in_the_same_redis_is_left_alone(redis: RedisSer
     run(redis, foreign, FOREIGN)
     run(redis, script)
     run(redis, still, FOREIGN)
+
+
+def spoil(redis: RedisServer, keys: TenantKeys, name: str, *fields: bytes) -> None:
+    """Change fields of a set, or those with values, as somebody who can write to Redis could."""
+    place = keys.place(keys.member(name))
+    with redis.client() as client:
+        for field in fields or set(client.hkeys(place)) - {b"about", b"owners", b"root"}:
+            client.hset(place, field, b"spoiled")
+
+
+def test_what_somebody_has_changed_is_erased_with_the_rest(redis: RedisServer) -> None:
+    async def script(vault: RedisVault, eraser: Eraser) -> None:
+        keys = Keyring(SECRET).of("team-a")
+        await two_conversations(vault)
+        spoil(redis, keys, "resp_2")
+        with pytest.raises(VaultError, match="1 sets cannot be opened"):
+            await eraser.value(OTHER)
+        assert await values(vault, "resp_9") == {A: EMAIL}
+        with pytest.raises(VaultError, match="1 sets cannot be opened"):
+            await eraser.value(EMAIL)
+        for name in ("resp_1", "resp_9"):
+            assert await values(vault, name) == {}, "nor does one keep the others"
+        assert set((await eraser.conversation("team-a", "resp_1")).values) == {C}
+        assert await values(vault, "resp_2") == {}, "it can be read again"
+        spoil(redis, keys, "resp_9", b"about")
+        assert (await eraser.all_of("team-a")).sets == 4
+
+    run(redis, script)
+
+
+def test_a_key_is_not_passed_over_for_one_set_that_somebody_has_changed(redis: RedisServer) -> None:
+    async def script(vault: RedisVault, eraser: Eraser) -> None:
+        await two_conversations(vault)
+        keys = Keyring(SECRET).of("team-a")
+        with redis.client() as client:
+            first = client.zrange(keys.registry, 0, 0)[0].decode()
+            client.hset(keys.place(first), "about", b"spoiled")
+        with pytest.raises(VaultError, match="cannot be opened"):
+            await eraser.value(EMAIL)
+
+    run(redis, script)
 
 
 def test_a_redis_that_is_full_can_be_erased_from(redis: RedisServer) -> None:
