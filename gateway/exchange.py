@@ -32,7 +32,7 @@ from gateway.session.session import Session
 from guardrails.direct import Direct
 from guardrails.errors import GuardrailError, Refused, VaultError
 from guardrails.events import EventModules
-from guardrails.vault import MemoryVault
+from guardrails.vault_memory import MemoryVault
 
 Question: TypeAlias = Detect | Show
 _T = TypeVar("_T")

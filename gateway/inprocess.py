@@ -30,7 +30,7 @@ from gateway.wire.frame import Json, encode, loads
 from guardrails.direct import Inline, Pooled
 from guardrails.events import event_modules
 from guardrails.redact import Masker
-from guardrails.vault import MemoryVault
+from guardrails.vault_memory import MemoryVault
 from policies.load import load
 from policies.model import Policy
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gateway.config import Settings
-from guardrails.vault import MemoryVault, Vault
+from guardrails.vault import Vault
+from guardrails.vault_memory import MemoryVault
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -17,7 +17,8 @@ from gateway.surroundings import Dialled, Surroundings
 from guardrails.errors import VaultError
 from guardrails.findings import Finding
 from guardrails.redact import Masker
-from guardrails.vault import MemoryVault, Recalled, Restorable
+from guardrails.vault import Recalled, Restorable
+from guardrails.vault_memory import MemoryVault
 from policies.model import Policy
 from tests.kit import RESTORE, detector
 

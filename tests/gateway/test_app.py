@@ -117,7 +117,7 @@ def test_it_says_what_is_not_ready(part: str, tmp_path: Path, monkeypatch: pytes
             async def unready(self: object) -> bool:
                 return False
 
-            monkeypatch.setattr("guardrails.vault.MemoryVault.ready", unready)
+            monkeypatch.setattr("guardrails.vault_memory.MemoryVault.ready", unready)
         else:
             monkeypatch.setattr("guardrails.pool.DetectionPool.ready", property(lambda self: False))
         status, _, body = await gateway.http("GET", "/readyz")
