@@ -1,15 +1,13 @@
 """Find what was split over neighbouring texts: "536-22" in one and "-1234" in the next.
 
-Whoever knows which texts are neighbours gives their groups to `Question`. It adds *seams* to the texts to be examined:
-short texts made of the end of one neighbour and the beginning of the next. A seam is a text like any other, so
-detection, its cache and its workers need not know. `answer` turns what was found in the seams into findings of the
-texts themselves, one for each piece. The rules:
+Whoever knows which texts are neighbours gives their groups to `Question`. It adds *seams* (`seams.py`) to the texts to
+be examined: short texts made of the end of one neighbour and the beginning of the next. A seam is a text like any
+other, so detection, its cache and its workers need not know. `answer` turns what was found in the seams into findings
+of the texts themselves, one for each piece. The rules:
 
 * What is found inside one text stays exactly as it is when that text is examined alone. Only findings that reach over
   a boundary are added.
 * Neighbours are glued with nothing and with a space between: "4111 1111" and "1111 1111" is a number, too.
-* Cost is linear. Of a long text only its ends are looked at; short ones are chained, in seams of bounded length. A seam
-  does not change when a text is appended behind it, so a history that grows is still found in the cache.
 * A seam without a digit, an `@` or a letter beyond ASCII is left out, unless the policy looks for words.
 * Gluing also makes things that are not there: a word before an address, a list of numbers. `_Crossing` decides.
 """
@@ -17,29 +15,23 @@ texts themselves, one for each piece. The rules:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final, TypeAlias
 
 from guardrails.findings import Finding
+from guardrails.seams import Chains, Seam, Span, Texts, seams
 
 Findings: TypeAlias = "Sequence[Sequence[Finding]]"
-Span: TypeAlias = tuple[int, int, int]
-"""A piece of a text: which text, from where, to where."""
+Own: TypeAlias = "Findings | Mapping[int, Sequence[Finding]]"
+"""What was found in texts by themselves, by their numbers."""
 
-WINDOW: Final = 64
-"""Characters at the end of a text that are glued to the next: the longest IBAN with spaces has 42, an address 64."""
-LONGEST: Final = 384
-"""Characters after which a seam of short texts ends; the next begins with the last `WINDOW` of them."""
-SHORTEST: Final = 6
-"""Characters below which nothing is a person's."""
 SCORE: Final = 0.5
 """The lowest score of a finding over a boundary: weaker ones are mere digits."""
 TELLING: Final = 4
 """Characters of a piece that may be a part of what stands complete beside it."""
 
-_GLUES: Final = ("", " ")
 _WORDS: Final = frozenset(
     {"PERSON", "LOCATION", "NRP", "ORGANIZATION", "DATE_TIME", "AGE", "TITLE", "ZIP_CODE", "URL", "PASSWORD"}
 )
@@ -51,58 +43,10 @@ _CARD_DIGITS: Final = frozenset({14, 15, 16, 19})
 """How long cards are; other lengths are allowed by their standard, and made by gluing a number to a timestamp."""
 _OWN: Final = frozenset({"deny", "patterns"})
 """Modules that find what the policy itself has written down; whatever it is, it is meant."""
-_SPACE: Final = re.compile(r"\s")
 _NUMBER: Final = re.compile(r"\s*[+-]?\d[\d.,]*\s*")
 _ADDRESS: Final = re.compile(r"\w@[\w-]+(?:\.[\w-]+)*\.\w{2}")
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
-_SIGN: Final = re.compile(r"[0-9@]|[^\x00-\x7f]|-----")
 _NOT_LETTER: Final = re.compile(r"[\d_.+-]")
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """A part of a text inside a seam: where it begins there, and what it is of the text. `cut` is whether it was cut
-    where there is no space, so that nothing which touches the seam's end there is whole.
-    """
-
-    at: int
-    text: int
-    start: int
-    end: int
-    cut: bool
-
-    @property
-    def stop(self) -> int:
-        return self.at + self.end - self.start
-
-
-@dataclass(frozen=True, slots=True)
-class _Seam:
-    """Neighbouring pieces as one text."""
-
-    text: str = field(repr=False)
-    pieces: tuple[_Piece, ...]
-
-    def spans(self, finding: Finding) -> list[Span]:
-        """The parts of texts that a finding covers."""
-        spans: list[Span] = []
-        for piece in self.pieces:
-            start, end = max(finding.start, piece.at), min(finding.end, piece.stop)
-            if start < end and any(map(str.isalnum, self.text[start:end])):
-                by = piece.start - piece.at
-                spans.append((piece.text, start + by, end + by))
-        return spans
-
-    def beside(self, finding: Finding) -> list[str]:
-        """The pieces before and after those that a finding covers."""
-        touched = [n for n, piece in enumerate(self.pieces) if piece.at < finding.end and piece.stop > finding.start]
-        around = (touched[0] - 1, touched[-1] + 1)
-        return [self.text[self.pieces[n].at : self.pieces[n].stop] for n in around if 0 <= n < len(self.pieces)]
-
-    def whole(self, finding: Finding) -> bool:
-        """Whether a finding does not touch an end where a longer word was cut."""
-        first, last = self.pieces[0], self.pieces[-1]
-        return not (first.cut and finding.start == 0) and not (last.cut and finding.end == len(self.text))
 
 
 class Question:
@@ -116,13 +60,12 @@ class Question:
         `words`: whether to look for what has neither a digit nor an `@`.
         """
         self._texts = texts
-        self._seams: list[_Seam] = []
+        self._seams: list[Seam] = []
         for group in groups:
-            for chain in _chains(texts, group):
-                if len(chain) > 1:
-                    parts = [texts[index][start:end] for index, start, end in chain]
-                    if words or any(map(_SIGN.search, parts)):
-                        self._seams += _glued(texts, chain, parts)
+            chains = Chains()
+            closed = [chain for index in group for chain in chains.add(index, texts[index])]
+            for chain in (*closed, *chains.end()):
+                self._seams += seams(texts, chain, words=words)
         self.asked: Sequence[str] = [*texts, *(seam.text for seam in self._seams)] if self._seams else texts
 
     def answer(self, found: Findings) -> Findings:
@@ -132,83 +75,32 @@ class Question:
         count = len(self._texts)
         joined: list[Sequence[Finding]] = list(found[:count])
         for seam, findings in zip(self._seams, found[count:], strict=True):
-            for finding in findings:
-                spans = seam.spans(finding)
-                if len(spans) < 2 or not seam.whole(finding):
-                    continue
-                if _Crossing(self._texts, found, finding, spans, seam.beside(finding)).plausible():
-                    for text, start, end in spans:
-                        part = replace(finding, start=start, end=end)
-                        if part not in joined[text]:
-                            joined[text] = [*joined[text], part]
+            for text, part in crossings(self._texts, found, seam, findings):
+                if part not in joined[text]:
+                    joined[text] = [*joined[text], part]
         return joined
 
 
-def _chains(texts: Sequence[str], group: Sequence[int]) -> Iterator[list[Span]]:
-    """The pieces of each seam of a group."""
-    chain: list[Span] = []
-    length = 0
-    for index in group:
-        text = texts[index]
-        size = len(text)
-        if not size:
+def crossings(texts: Texts, own: Own, seam: Seam, findings: Sequence[Finding]) -> Iterator[tuple[int, Finding]]:
+    """What findings of a seam are in the texts: for each that counts and each text it touches, the part in that text.
+
+    `own` is what was found in the texts by themselves, at least in what the seam has of them.
+    """
+    for finding in findings:
+        spans = seam.spans(finding)
+        if len(spans) < 2 or not seam.whole(finding):
             continue
-        if size <= 2 * WINDOW:
-            chain.append((index, 0, size))
-            length += size
-            if length < LONGEST:
-                continue
-            yield chain
-            chain = _last(chain)
-        else:
-            yield [*chain, (index, 0, _back(text))]
-            chain = [(index, _forth(text), size)]
-        length = sum(end - start for _, start, end in chain)
-    yield chain
-
-
-def _last(chain: list[Span]) -> list[Span]:
-    """The last pieces of a chain that together have `WINDOW` characters."""
-    length = 0
-    for count, (_, start, end) in enumerate(reversed(chain), 1):
-        length += end - start
-        if length >= WINDOW:
-            return chain[-count:]
-    return chain
-
-
-def _back(text: str) -> int:
-    """Where the beginning of a long text ends: after a space, if there is one."""
-    space = max(text.rfind(" ", 1, WINDOW), text.rfind("\n", 1, WINDOW))
-    return space + 1 if space >= 0 else WINDOW
-
-
-def _forth(text: str) -> int:
-    low = len(text) - WINDOW
-    space = _SPACE.search(text, low, len(text) - 1)
-    return space.start() if space is not None else low
-
-
-def _glued(texts: Sequence[str], chain: Sequence[Span], parts: Sequence[str]) -> Iterator[_Seam]:
-    if sum(map(len, parts)) < SHORTEST:
-        return
-    open_ends = any(not (left[-1].isspace() or right[0].isspace()) for left, right in pairwise(parts))
-    for glue in _GLUES if open_ends else _GLUES[:1]:
-        pieces: list[_Piece] = []
-        at = 0
-        for (index, start, end), part in zip(chain, parts, strict=True):
-            cut = (start > 0 and not part[0].isspace()) or (end < len(texts[index]) and not part[-1].isspace())
-            pieces.append(_Piece(at, index, start, end, cut))
-            at += len(part) + len(glue)
-        yield _Seam(glue.join(parts), tuple(pieces))
+        if _Crossing(texts, own, finding, spans, seam.beside(finding)).plausible():
+            for text, start, end in spans:
+                yield text, replace(finding, start=start, end=end)
 
 
 @dataclass(frozen=True, slots=True)
 class _Crossing:
     """A finding over boundaries, and the pieces of texts that it covers."""
 
-    texts: Sequence[str]
-    found: Findings
+    texts: Texts
+    found: Own
     finding: Finding
     spans: Sequence[Span]
     beside: Sequence[str]

@@ -4,6 +4,9 @@ For every way a text can be cut, the pieces that come out joined are what maskin
 policy's modules have bounds; cuts.py has the rule, decision 0022 the proof. Without bounds a text is decided a sentence
 at a time, and what came out is final all the same.
 
+A text may be one of a row of neighbours (`live_row.py`). Then its beginning waits until it was joined to the text
+before it, and its end until that was joined to the next one, or there is none.
+
 Pure: whoever owns a stream has `question()` examined and gives `answer()` the findings, one question at a time. What
 arrives meanwhile is examined with the next. Cost is linear: a question is what is held and a bounded piece before it,
 and one that let nothing go is asked again only when an eighth more is there.
@@ -13,13 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from guardrails.cuts import GAP, beginning, cut
 from guardrails.findings import Finding
 from guardrails.horizon import Horizon
 from guardrails.links import LOOK_BACK
 from guardrails.redact import Applied, Masked, Masker, Outcome, joined
+from guardrails.seams import WINDOW
 from guardrails.vault import Restorable
 
 _REMEMBERED: Final = 2 * LOOK_BACK
@@ -27,6 +31,17 @@ _REMEMBERED: Final = 2 * LOOK_BACK
 _AGAIN: Final = 8
 _STEP: Final = 16
 """Characters that must be able to go before it is asked: a few words are examined at a time. The first go at once."""
+
+
+class _Examined(NamedTuple):
+    """A question that was answered, of which not all could go: its text, where what is held begins in it, and what was
+    found. `final`: the text ends with it.
+    """
+
+    text: str
+    base: int
+    final: bool
+    findings: Sequence[Finding]
 
 
 class MaskStream:
@@ -39,24 +54,43 @@ class MaskStream:
         "_bounds",
         "_covered",
         "_escape",
+        "_examined",
         "_fresh",
         "_held",
         "_masked",
         "_masker",
+        "_over",
+        "_parts",
         "_pieces",
         "_raw",
         "_restore",
         "_shown",
         "_taken",
+        "joined_after",
+        "joined_before",
         "known",
     )
 
-    def __init__(
-        self, masker: Masker, bounds: Horizon, known: Restorable, *, restore: bool, escape: bool = False
+    def __init__(  # noqa: PLR0913 - each says one thing about the place of the text
+        self,
+        masker: Masker,
+        bounds: Horizon,
+        known: Restorable,
+        *,
+        restore: bool,
+        escape: bool = False,
+        before: bool = False,
+        after: bool = False,
     ) -> None:
-        """`restore`: whether the policy restores here; `escape`: whether the text is JSON source."""
+        """`restore`: whether the policy restores here; `escape`: whether the text is JSON source.
+
+        `before`, `after`: whether it has a neighbour before it, and may have one after it.
+        """
         self._masker: Final = masker
-        self._bounds: Final = bounds
+        # What may be joined to the next text is held, too; a finding over the boundary begins after the last cut.
+        self._bounds: Final = replace(bounds, after=max(bounds.after, WINDOW)) if after else bounds
+        self.joined_before = not before
+        self.joined_after = not after
         self._restore: Final = restore
         self._escape: Final = escape
         self.known = known
@@ -65,6 +99,9 @@ class MaskStream:
         self._held = ""
         self._behind = ""
         self._asked: tuple[str, int, bool] | None = None
+        self._examined: _Examined | None = None
+        self._parts: list[Finding] = []
+        self._over = False
         self._fresh = False
         self._again = 0
         self._taken = 0
@@ -100,9 +137,26 @@ class MaskStream:
         return len(self._held) + sum(map(len, self._pieces))
 
     @property
-    def asking(self) -> bool:
-        """Whether a question is not answered yet."""
-        return self._asked is not None
+    def idle(self) -> bool:
+        """Whether nothing is held, and no question waits for its answer."""
+        return self._asked is None and not self.holding
+
+    @property
+    def examined(self) -> bool:
+        """Whether the beginning of it that is joined is decided but for that, or all of it is."""
+        return self._examined is not None
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it was examined, and no piece is to come."""
+        return self._over and (not self.size or (self._examined is not None and self._examined.final))
+
+    @property
+    def found(self) -> Sequence[Finding]:
+        """What was found in what is held and was examined, at its places in the whole text."""
+        if self._examined is None:
+            return ()
+        return [_moved(one, self._taken - self._examined.base) for one in self._examined.findings]
 
     def feed(self, piece: str) -> None:
         """Take the next piece."""
@@ -112,7 +166,8 @@ class MaskStream:
 
     def question(self, *, final: bool) -> str | None:
         """The text to be examined now; None where nothing could be let go. `final`: no piece is to come."""
-        if self._asked is not None or not (final or self._fresh):
+        self._over = self._over or final
+        if self._asked is not None or self._examined is not None or not (final or self._fresh):
             return None
         if self._pieces:
             self._held, self._pieces = self._held + "".join(self._pieces), []
@@ -122,7 +177,8 @@ class MaskStream:
         whole = self._behind + self._held
         start = beginning(whole, len(self._behind), self._bounds)
         text, base = whole[start:], len(self._behind) - start
-        if not final and cut(text, base, None, self._bounds) - base < (_STEP if self._taken else 1):
+        least = _STEP if self._taken else 1 if self.joined_before else WINDOW
+        if not final and cut(text, base, None, self._bounds) - base < least:
             return None
         self._asked = (text, base, final)
         return text
@@ -135,11 +191,37 @@ class MaskStream:
         if self._asked is None:
             raise AssertionError("an answer to no question")
         (text, base, final), self._asked = self._asked, None
-        end = len(text) if final else cut(text, base, [*findings, *self._tokens(text)], self._bounds)
+        self._examined = _Examined(text, base, final, findings)
+        if self.joined_before:
+            return self._decide(self._examined)
+        if not final and self._cut(text, base, findings) < WINDOW:
+            self._examined = None
+            self._wait()
+        return None
+
+    def part(self, finding: Finding) -> None:
+        """Take what was found over a boundary: the part that is in this text, at its place in the whole text."""
+        self._parts.append(finding)
+
+    def resume(self) -> Outcome | None:
+        """What may go out now that the text was joined to a neighbour; None when nothing may. As with `answer`."""
+        if self._examined is None or not self.joined_before:
+            return None
+        return self._decide(self._examined)
+
+    def _decide(self, examined: _Examined) -> Outcome | None:
+        text, base, final, findings = examined
+        found = [*findings, *(_moved(part, base - self._taken) for part in self._parts)]
+        whole = final and self.joined_after
+        end = len(text) if whole else self._cut(text, base, found)
+        self._examined = examined._replace(base=end) if final and not whole else None
         if end == base:
             self._wait()
             return None
-        return self._let_go(text[base:end], _between(findings, base, end))
+        return self._let_go(text[base:end], _between(found, base, end))
+
+    def _cut(self, text: str, base: int, findings: Sequence[Finding]) -> int:
+        return cut(text, base, [*findings, *self._tokens(text)], self._bounds)
 
     def late(self, text: str, findings: Sequence[Finding]) -> tuple[Applied, ...]:
         """What a look at the whole text shows that had gone out by then."""
@@ -167,6 +249,10 @@ class MaskStream:
         self._shown.append(outcome.text)
         self._masked.append(outcome.masked)
         return outcome
+
+
+def _moved(finding: Finding, by: int) -> Finding:
+    return replace(finding, start=finding.start + by, end=finding.end + by)
 
 
 def _between(findings: Sequence[Finding], base: int, end: int) -> list[Finding]:

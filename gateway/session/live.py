@@ -5,12 +5,14 @@ An item is announced when the provider announces it, with nothing in it. The pie
 part, the item, the last event) get exactly what was sent. All else, and every text that cannot be live, waits for its
 item as under `delivery: replay`.
 
-Here is what is asked and when; outbound.py keeps the order of a lane.
+Parts of one kind are a `Row`: the next one is announced when the one before it has gone out to its end, which waits
+for the beginning of the next.
+
+Here is what is asked and when; live_places.py knows where a text stands, outbound.py keeps the order of a lane.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 from gateway.audit.record import Found
@@ -18,21 +20,44 @@ from gateway.errors import NotExamined, Refused
 from gateway.session.effects import Detect, ToClient
 from gateway.session.lanes import Lanes
 from gateway.session.live_json import JsonStream
+from gateway.session.live_places import (
+    LARGEST,
+    Spot,
+    fields,
+    item_of,
+    named,
+    number_of,
+    part_source,
+    place_of,
+    repeated,
+    spot_of,
+    text_of,
+)
 from gateway.session.replay import numbered
-from gateway.session.restoring import Restoring
-from gateway.session.states import Findings, Frame, Lane, LiveItem, LiveText, Outgoing, Piece, Response, Setup
+from gateway.session.restoring import Restoring, is_json
+from gateway.session.states import (
+    Findings,
+    Frame,
+    Lane,
+    LiveItem,
+    LiveRow,
+    LiveText,
+    Outgoing,
+    Piece,
+    Response,
+    Setup,
+)
 from gateway.wire.events import Class, Event
-from gateway.wire.frame import Json, encode
-from gateway.wire.synth import FIELDS, PARTS, Place, Source, emptied, emptied_part
+from gateway.wire.frame import encode
+from gateway.wire.synth import FIELDS, Place, Source, emptied, emptied_part
 from gateway.wire.texts import Text
 from guardrails.horizon import Horizon, horizon
 from guardrails.live import MaskStream
+from guardrails.live_row import Row
+from guardrails.redact import Outcome
 
-_LARGEST: Final = 10_000
-"""No response has so many items, no item so many parts; of more, nothing is live."""
 _CHARACTERS: Final = 16 * 1024 * 1024
 """Of one text; a provider that sends more has its response refused. Its last event could not hold it either."""
-_SOURCES: Final = {source.events: source for source in (*PARTS.values(), *FIELDS.values())}
 _JSON: Final = "arguments"
 _FLUSHES: Final = frozenset({Class.DONE, Class.PART})
 _ENDS_ALL: Final = frozenset({Class.TERMINAL, Class.ERROR})
@@ -48,7 +73,7 @@ class Live:
         self._lanes: Final = lanes
         self._restoring: Final = restoring
         self._bounds: Final = bounds
-        self._asked: dict[int, LiveText] = {}
+        self._asked: dict[int, LiveText | LiveRow] = {}
 
     def takes(self, lane: Lane, response: Response, row: Event, frame: Frame) -> Frame | list[Detect] | None:
         """What to send of an event; or what to ask now, where it only carries a text on, or ends one.
@@ -69,7 +94,7 @@ class Live:
     def _carries(self, response: Response, row: Event, frame: Frame) -> list[Detect] | None:
         """What to ask after an event that carries a text on, or ends one; None for any other."""
         if row.cls is Class.DELTA:
-            text = self._text(response, frame)
+            text = text_of(response, frame)
             piece = frame.get(row.text)
             if text is None or text.ending or not isinstance(piece, str):
                 return []  # it waits for its item
@@ -79,8 +104,8 @@ class Live:
             return self._ask(text)
         if row.cls is Class.ANNOTATION:
             return []
-        if row.cls in _FLUSHES and not str(frame["type"]).endswith(".added"):
-            text = self._text(response, frame)
+        if row.cls in _FLUSHES and not _announces_part(row, frame):
+            text = text_of(response, frame)
             if text is None:
                 return []
             whole = frame.get(text.source.field)
@@ -89,7 +114,7 @@ class Live:
 
     def _opens(self, lane: Lane, response: Response, row: Event, frame: Frame) -> bool:
         """Whether an event announces an item or part that goes live; it is emptied, and to be sent."""
-        index = _number(frame.get("output_index"))
+        index = number_of(frame.get("output_index"))
         if index is None:
             return False
         if row.cls is Class.ITEM_ADDED:
@@ -105,17 +130,18 @@ class Live:
         part, item_live = frame.get("part"), response.live.get(index)
         if row.cls is not Class.PART or not isinstance(part, dict) or item_live is None:
             return False
-        source = PARTS.get(str(part.get("type")))
-        place = _place(frame, source) if source is not None else None
-        if source is None or place is None or place in item_live.texts:
-            return False
+        source = part_source(frame)
+        place = place_of(frame, source) if source is not None else None
+        if source is None or place is None or place[1] != item_live.parts.get(place[0], 0):
+            return False  # who does not see all parts in their order cannot say what is joined to what
+        item_live.parts[place[0]] = place[1] + 1
         self._open(response, item_live, source, place)
         frame["part"] = emptied_part(part)
         return True
 
     def _passes(self, response: Response, frame: Frame) -> Frame | None:
         """What to send of an event that only says how far an announced item is; None when it was not announced."""
-        if self._item(response, frame.get("output_index")) is None:
+        if item_of(response, frame.get("output_index")) is None:
             return None
         kept = ("type", "output_index", "item_id", "sequence_number", "stream_id")
         return {key: frame[key] for key in kept if key in frame}
@@ -129,12 +155,15 @@ class Live:
         response = waiting.response
         if response is None:
             return []
-        waiting.awaits = self._ending(response, waiting.row, waiting.frame)
+        if _announces_part(waiting.row, waiting.frame):
+            waiting.awaits = _before(response, waiting.frame)
+            return []
         rest: list[Text] = []
-        waiting.fields = list(self._fields(response, waiting))
+        waiting.fields = list(fields(response, waiting))
         wholes = {id(live): str(item[live.source.field]) for item, live in waiting.fields}
         for text in waiting.texts:
-            live = self._same(response, waiting, text)
+            spot = spot_of(response, waiting, text)
+            live = (repeated(spot) or self._joins(response, waiting, text, spot)) if spot is not None else None
             if live is not None and isinstance(live.stream, JsonStream):
                 continue
             if live is not None:
@@ -143,52 +172,66 @@ class Live:
             if live is None or (self._bounds.sentences and waiting.row.cls is Class.ITEM_DONE):
                 rest.append(text)
         waiting.texts = rest
+        items = _ending(response, waiting.row, waiting.frame)
+        waiting.awaits = [text for item in items for text in item.texts.values() if not text.ended]
         asks = [ask for text in waiting.awaits for ask in self._end(text, wholes.get(id(text)))]
+        for row in (row for item in items for row in item.rows.values()):
+            row.row.close()
+            asks += self._ask_row(row)
         waiting.awaits = [text for text in waiting.awaits if not text.ended]
         return asks
 
-    def answered(self, ticket: int) -> LiveText | None:
-        """The text that a question was about."""
+    def answered(self, ticket: int) -> LiveText | LiveRow | None:
+        """The text, or the neighbours, that a question was about."""
         return self._asked.pop(ticket, None)
 
-    def release(self, text: LiveText, findings: Findings) -> tuple[Piece | None, list[Detect]]:
-        """Let go what may go of a text that was examined, and ask about what came since.
+    def release(self, of: LiveText | LiveRow, findings: Findings) -> tuple[list[Piece], list[Detect]]:
+        """Let go what may go of texts that were examined, and ask about what came since.
 
         Raises:
             Refused: the policy blocks something that was found.
 
         """
-        stream = text.stream
-        outcome = stream.answer(findings) if isinstance(stream, JsonStream) else stream.answer(findings[0])
-        piece: Piece | None = None
-        if outcome is not None:
-            blocked = sorted({one.entity for one in outcome.applied if one.action == "block"})
-            text.found += outcome.applied
-            if blocked:
-                names = ", ".join(blocked)
-                raise Refused(f"Policy {self._setup.policy.name} does not let {names} through in an answer.")
-            piece = Piece(text, outcome.text) if outcome.text else None
-        return piece, self._ask(text)
+        if isinstance(of, LiveText):
+            stream = of.stream
+            outcome = stream.answer(findings) if isinstance(stream, JsonStream) else stream.answer(findings[0])
+            return self._released(of, outcome), self._ask(of)
+        of.row.answer(findings)
+        left = [text for text in of.texts if not text.ended]
+        pieces = [piece for text in left for piece in self._released(text, text.resume())]
+        return pieces, [ask for text in left for ask in self._ask(text)]
 
-    def place(self, text: LiveText, piece: Piece | None) -> ToClient | None:
-        """Put a piece where it belongs among the events that wait: before the first one that waits for its text.
+    def _released(self, text: LiveText, outcome: Outcome | None) -> list[Piece]:
+        if outcome is None:
+            return []
+        blocked = sorted({one.entity for one in outcome.applied if one.action == "block"})
+        text.found += outcome.applied
+        if blocked:
+            names = ", ".join(blocked)
+            raise Refused(f"Policy {self._setup.policy.name} does not let {names} through in an answer.")
+        return [Piece(text, outcome.text)] if outcome.text and text.announced else []
+
+    def place(self, of: LiveText | LiveRow, pieces: list[Piece]) -> list[ToClient]:
+        """Put pieces where they belong among the events that wait: before the first one that waits for their text.
 
         Gives what is to be sent, where nothing waits.
         """
-        out = text.item.lane.out
-        awaiting = [one for one in out if isinstance(one, Outgoing) and text in one.awaits]
-        if text.ended:
-            for one in awaiting:
-                one.awaits.remove(text)
-        if piece is None:
-            return None
-        if not out:
-            return self.send(piece)
-        if awaiting:
-            awaiting[0].ahead.append(piece)
-        else:
-            out.append(piece)
-        return None
+        texts = [of] if isinstance(of, LiveText) else of.texts
+        out = texts[0].item.lane.out
+        awaiting = [one for one in out if isinstance(one, Outgoing) and one.awaits]
+        first = {id(piece.of): next((one for one in awaiting if piece.of in one.awaits), None) for piece in pieces}
+        for one in awaiting:
+            one.awaits = [text for text in one.awaits if not text.ended]
+        sent: list[ToClient] = []
+        for piece in pieces:
+            event = first[id(piece.of)]
+            if event is not None:
+                event.ahead.append(piece)
+            elif out:
+                out.append(piece)
+            else:
+                sent.append(self.send(piece))
+        return sent
 
     def send(self, piece: Piece) -> ToClient:
         """The event that brings a piece of a text."""
@@ -206,7 +249,7 @@ class Live:
 
     def announced(self, response: Response, frame: Frame) -> None:
         """An item was announced, masked: from now on its events name it as that did."""
-        item, live = frame.get("item"), self._item(response, frame.get("output_index"))
+        item, live = frame.get("item"), item_of(response, frame.get("output_index"))
         if live is None or not isinstance(item, dict):
             return
         live.at = {"output_index": live.index}
@@ -220,59 +263,80 @@ class Live:
         keeps = self._setup.policy.audit.content == "masked"
         for item in response.live.values():
             for text in item.texts.values():
-                place = _named(text)
+                place = named(text)
                 response.found += (Found(applied, place) for applied in text.found)
                 if keeps:
                     masked = text.stream.masked
                     response.content[place] = masked if isinstance(masked, list) else [masked]
         response.live.clear()
 
-    def _ending(self, response: Response, row: Event, frame: Frame) -> list[LiveText]:
-        """The texts that end with an event."""
-        if row.cls in _ENDS_ALL:
-            items = list(response.live.values())
-        else:
-            item = self._item(response, frame.get("output_index")) if row.cls is Class.ITEM_DONE else None
-            items = [] if item is None else [item]
-        return [text for item in items for text in item.texts.values() if not text.ended]
-
-    def _item(self, response: Response, index: Json) -> LiveItem | None:
-        number = _number(index)
-        return None if number is None else response.live.get(number)
-
     def _open(self, response: Response, item: LiveItem, source: Source, place: Place) -> None:
-        if len(item.texts) >= _LARGEST:
+        if len(item.texts) >= LARGEST:
             return
         restore = self._restoring.allowed(tool=not source.array, name=response.tools.get(item.index))
-        stream: MaskStream | JsonStream
         if source.field == _JSON:
-            stream = JsonStream(self._setup.masker, response.known, restore=restore)
-        else:
-            escape = response.json_text and source.events == "response.output_text"
-            stream = MaskStream(self._setup.masker, self._bounds, response.known, restore=restore, escape=escape)
-        item.texts[place] = LiveText(response, item, source, place, stream)
+            values = JsonStream(self._setup.masker, response.known, restore=restore, words=self._setup.finds_words)
+            item.texts[place] = LiveText(response, item, source, place, values)
+            return
+        escape = response.json_text and source.events == "response.output_text"
+        stream = self._made(response, item, source, restore=restore, escape=escape)
+        self._begin(LiveText(response, item, source, place, stream))
 
-    def _text(self, response: Response, frame: Frame) -> LiveText | None:
-        """The text that an event is about."""
-        item = self._item(response, frame.get("output_index"))
-        if item is None:
+    def _joins(self, response: Response, waiting: Outgoing, text: Text, spot: Spot) -> LiveText | None:
+        """A text that nobody announced, and that a whole item has after texts which are live: it is joined to those."""
+        row = spot.item.rows.get((spot.place[0], spot.field))
+        if row is None or row.row.closed or text.is_number or spot.place[1] <= row.texts[-1].place[1]:
             return None
-        source = _SOURCES.get(str(frame["type"]).rpartition(".")[0])
-        if source is None:
-            part = frame.get("part")
-            source = PARTS.get(str(part.get("type"))) if isinstance(part, dict) else None
-        place = _place(frame, source) if source is not None else None
-        return item.texts.get(place) if place is not None else None
+        source = row.texts[-1].source
+        restore = self._restoring.allows(text, waiting.frame, response.tools)
+        escape = is_json(text, json_text=response.json_text)
+        stream = self._made(response, spot.item, source, restore=restore, escape=escape)
+        live = LiveText(response, spot.item, source, spot.place, stream, announced=False)
+        self._begin(live)
+        return live
+
+    def _made(self, response: Response, item: LiveItem, source: Source, *, restore: bool, escape: bool) -> MaskStream:
+        return MaskStream(
+            self._setup.masker,
+            self._bounds,
+            response.known,
+            restore=restore,
+            escape=escape,
+            before=(source.array, source.field) in item.rows,
+            after=bool(source.array),
+        )
+
+    def _begin(self, text: LiveText) -> None:
+        """A text begins: after its neighbours, if it is a part."""
+        item, source, stream = text.item, text.source, text.stream
+        item.texts[text.place] = text
+        if not source.array or not isinstance(stream, MaskStream):
+            return
+        name = (source.array, source.field)
+        if name not in item.rows:
+            item.rows[name] = LiveRow(Row(words=self._setup.finds_words))
+        text.row = item.rows[name]
+        text.row.row.add(stream)
+        text.row.texts.append(text)
 
     def _ask(self, text: LiveText) -> list[Detect]:
         question = text.stream.question(final=text.ending)
-        if question is None:
-            text.ended = text.ending and not text.stream.asking
-            return []
+        asks: list[Detect] = []
+        if question is not None:
+            texts = (question,) if isinstance(question, str) else question
+            asks.append(Detect(self._ticket(text), texts, patient=not text.ending))
+        elif text.ending and text.stream.idle:
+            text.ended = True
+        return asks if text.row is None else [*asks, *self._ask_row(text.row)]
+
+    def _ask_row(self, row: LiveRow) -> list[Detect]:
+        question = row.row.question()
+        return [] if question is None else [Detect(self._ticket(row), question)]
+
+    def _ticket(self, of: LiveText | LiveRow) -> int:
         ticket = self._lanes.ticket()
-        self._asked[ticket] = text
-        texts = (question,) if isinstance(question, str) else question
-        return [Detect(ticket, texts, patient=not text.ending)]
+        self._asked[ticket] = of
+        return ticket
 
     def _end(self, text: LiveText, whole: str | None) -> list[Detect]:
         """No piece is to come. What the whole has more than the pieces is the last one."""
@@ -284,44 +348,6 @@ class Live:
             text.stream.feed(whole[len(raw) :])
         return self._ask(text)
 
-    def _fields(self, response: Response, waiting: Outgoing) -> Iterator[tuple[Frame, LiveText]]:
-        """The whole items of an event of which a field has gone out, with that field."""
-        if waiting.row.cls is Class.ITEM_DONE:
-            items: list[tuple[Json, Json]] = [(waiting.frame.get("output_index"), waiting.frame.get("item"))]
-        else:
-            whole = waiting.frame.get("response") if waiting.row.cls is Class.TERMINAL else None
-            output = whole.get("output") if isinstance(whole, dict) else None
-            items = list(enumerate(output)) if isinstance(output, list) else []
-        for index, item in items:
-            live = self._item(response, index)
-            text = live.texts.get(("", 0)) if live is not None else None
-            if text is not None and isinstance(item, dict) and isinstance(item.get(text.source.field), str):
-                yield item, text
-
-    def _same(self, response: Response, waiting: Outgoing, text: Text) -> LiveText | None:
-        """The live text that a text of a whole item or response repeats."""
-        if text.is_key or not response.live:
-            return None
-        steps = text.steps()
-        index: Json = None
-        if waiting.row.cls is Class.ITEM_DONE and steps[:1] == ["item"]:
-            index, steps = waiting.frame.get("output_index"), steps[1:]
-        elif waiting.row.cls is Class.TERMINAL and steps[:2] == ["response", "output"] and len(steps) > 3:
-            index, steps = steps[2], steps[3:]
-        item = self._item(response, index)
-        if item is None:
-            return None
-        match steps:
-            case [str(array), int(part), str(name)]:
-                live = item.texts.get((array, part))
-            case [str(name), *below]:
-                live = item.texts.get(("", 0))
-                if below and live is not None and not isinstance(live.stream, JsonStream):
-                    return None
-            case _:
-                return None
-        return live if live is not None and live.source.field == name else None
-
 
 def live_texts(setup: Setup, lanes: Lanes, restoring: Restoring) -> Live | None:
     """What goes out as it comes under a policy; nothing does where it wants to see its answers whole."""
@@ -332,21 +358,21 @@ def live_texts(setup: Setup, lanes: Lanes, restoring: Restoring) -> Live | None:
     return None if bounds.sentences and output.unbounded == "replay" else Live(setup, lanes, restoring, bounds)
 
 
-def _number(value: Json) -> int | None:
-    """An index of an item or part, if it is one."""
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LARGEST:
-        return value
-    return None
+def _announces_part(row: Event, frame: Frame) -> bool:
+    return row.cls is Class.PART and str(frame["type"]).endswith(".added")
 
 
-def _place(frame: Frame, source: Source) -> Place | None:
-    if not source.number:
-        return ("", 0)
-    number = _number(frame.get(source.number))
-    return None if number is None else (source.array, number)
+def _before(response: Response, frame: Frame) -> list[LiveText]:
+    """The texts that have to go out before the part that an event announces."""
+    text = text_of(response, frame)
+    if text is None or text.row is None:
+        return []
+    return [one for one in text.row.texts if one.place < text.place and not one.ended]
 
 
-def _named(text: LiveText) -> str:
-    array, number = text.place
-    part = f".{array}[{number}]" if array else ""
-    return f"response.output[{text.item.index}]{part}.{text.source.field}"
+def _ending(response: Response, row: Event, frame: Frame) -> list[LiveItem]:
+    """The items that end with an event."""
+    if row.cls in _ENDS_ALL:
+        return list(response.live.values())
+    item = item_of(response, frame.get("output_index")) if row.cls is Class.ITEM_DONE else None
+    return [] if item is None else [item]

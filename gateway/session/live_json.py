@@ -1,32 +1,59 @@
 """Mask JSON source as it comes, value by value: the arguments of a call.
 
-A string, key or number is examined once it is complete, by itself, and goes out with all before it. It stays JSON: what
-is put into a string is escaped, and a number that is masked becomes a string.
+A string, key or number is examined once it is complete, by itself, and goes out with all before it; an array is
+examined whole, for its strings are neighbours. It stays JSON: what is put into a string is escaped, and a number that
+is masked becomes a string.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Final, NamedTuple
 
+from gateway.wire.arrays import Array, Arrays
 from gateway.wire.frame import encode
 from gateway.wire.values import Value, Values
 from guardrails.findings import Finding
+from guardrails.joining import Question
 from guardrails.redact import Applied, Masked, Masker, Outcome, joined
 from guardrails.vault import Restorable
+
+
+class _Unit(NamedTuple):
+    """What is examined together: a value, or an array."""
+
+    of: Value | Array
+    question: Question
 
 
 class JsonStream:
     """One JSON source; used like `guardrails.live.MaskStream`, with a question of several texts."""
 
-    __slots__ = ("_asked", "_masked", "_masker", "_raw", "_ready", "_restore", "_shown", "_values", "known", "size")
+    __slots__ = (
+        "_arrays",
+        "_asked",
+        "_masked",
+        "_masker",
+        "_raw",
+        "_ready",
+        "_restore",
+        "_shown",
+        "_values",
+        "_words",
+        "known",
+        "size",
+    )
 
-    def __init__(self, masker: Masker, known: Restorable, *, restore: bool) -> None:
+    def __init__(self, masker: Masker, known: Restorable, *, restore: bool, words: bool) -> None:
+        """`words`: whether to look over boundaries for what has neither a digit nor an `@`."""
         self._masker: Final = masker
         self._restore: Final = restore
+        self._words: Final = words
         self._values: Final = Values()
-        self._ready: list[Value] = []
-        self._asked: list[Value] | None = None
+        self._arrays: Final = Arrays()
+        self._ready: list[_Unit] = []
+        self._asked: list[_Unit] | None = None
         self._raw: list[str] = []
         self._shown: list[str] = []
         self._masked: list[Masked] = []
@@ -49,26 +76,28 @@ class JsonStream:
         return self._masked
 
     @property
-    def asking(self) -> bool:
-        """Whether a question is not answered yet."""
-        return self._asked is not None
+    def idle(self) -> bool:
+        """Whether no question waits for its answer."""
+        return self._asked is None
 
     def feed(self, piece: str) -> None:
         """Take the next piece."""
         self._raw.append(piece)
         self.size += len(piece)
-        self._ready += self._values.feed(piece)
+        for value in self._values.feed(piece):
+            self._ready += map(self._unit, self._arrays.feed(value))
 
     def question(self, *, final: bool) -> Sequence[str] | None:
         """The texts to be examined now; None where there is nothing to let go."""
         if self._asked is not None:
             return None
         if final:
-            self._ready += self._values.flush()
-        if not self._ready or not (final or any(value.text for value in self._ready)):
+            last = [unit for value in self._values.flush() for unit in self._arrays.feed(value)]
+            self._ready += map(self._unit, (*last, *self._arrays.flush()))
+        if not self._ready or not (final or any(unit.question.asked for unit in self._ready)):
             return None
         self._asked, self._ready = self._ready, []
-        return [value.text for value in self._asked if value.text]
+        return list(chain.from_iterable(unit.question.asked for unit in self._asked))
 
     def answer(self, findings: Sequence[Sequence[Finding]]) -> Outcome:
         """What goes out now that the question is answered; see `MaskStream.answer`."""
@@ -79,18 +108,33 @@ class JsonStream:
         pieces: list[str] = []
         applied: list[Applied] = []
         masked: list[Masked] = []
-        for value in asked:
-            if not value.text:
-                pieces.append(value.raw)
-                continue
-            outcome = self._masker.output(
-                value.text, next(found), self.known, escape=value.plain, restore=self._restore
-            )
-            applied += outcome.applied
-            masked.append(outcome.masked)
-            changed = outcome.text if value.plain else encode(outcome.text)
-            pieces.append(value.raw if outcome.text == value.text else changed)
+        for of, question in asked:
+            spans = question.answer([next(found) for _ in question.asked])
+            outcomes = list(self._outcomes(of, spans))
+            pieces.append(_written(of, outcomes))
+            applied += (one for outcome in outcomes for one in outcome.applied)
+            masked += (outcome.masked for outcome in outcomes)
         text = "".join(pieces)
         self._shown.append(text)
         self._masked += masked
         return Outcome(text, joined(masked), tuple(applied))
+
+    def _unit(self, of: Value | Array) -> _Unit:
+        if isinstance(of, Array):
+            return _Unit(of, Question([text.text for text in of.texts], of.groups, words=self._words))
+        return _Unit(of, Question([of.text] if of.text else []))
+
+    def _outcomes(self, of: Value | Array, found: Sequence[Sequence[Finding]]) -> Iterator[Outcome]:
+        texts = [text.text for text in of.texts] if isinstance(of, Array) else [of.text] if of.text else []
+        plain = isinstance(of, Value) and of.plain
+        for text, spans in zip(texts, found, strict=True):
+            yield self._masker.output(text, spans, self.known, escape=plain, restore=self._restore)
+
+
+def _written(of: Value | Array, outcomes: Sequence[Outcome]) -> str:
+    if isinstance(of, Array):
+        new = {id(text): outcome.text for text, outcome in zip(of.texts, outcomes, strict=True)}
+        return of.written(lambda text: new.get(id(text), text.text))
+    if not outcomes or outcomes[0].text == of.text:
+        return of.raw
+    return outcomes[0].text if of.plain else encode(outcomes[0].text)

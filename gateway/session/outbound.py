@@ -141,23 +141,22 @@ class Outbound:
         self._keeping.detection_failed(ticket)
         waiting = self._jobs.pop(ticket, None)
         if waiting is None:
-            text = self._live.answered(ticket) if self._live is not None else None
-            return [] if text is None else self._break_off(text.item.lane, text.response, error, now)
+            of = self._live.answered(ticket) if self._live is not None else None
+            return [] if of is None else self._break_off(of.lane, of.response, error, now)
         waiting.failure = error
         return self._drain(waiting.lane, now)
 
     def _examined(self, ticket: int, findings: Findings, seconds: float, now: float) -> list[Effect]:
         """A text that is under way was examined: send what may go."""
-        text = self._live.answered(ticket) if self._live is not None else None
-        if text is None or self._live is None or text.response.muted:
+        of = self._live.answered(ticket) if self._live is not None else None
+        if of is None or self._live is None or of.response.muted:
             return []
-        text.response.detection += seconds
+        of.response.detection += seconds
         try:
-            piece, asks = self._live.release(text, findings)
+            pieces, asks = self._live.release(of, findings)
         except GatewayError as exc:
-            return self._break_off(text.item.lane, text.response, exc, now)
-        sent = self._live.place(text, piece)
-        return [*([sent] if sent is not None else ()), *self._drain(text.item.lane, now), *asks]
+            return self._break_off(of.lane, of.response, exc, now)
+        return [*self._live.place(of, pieces), *self._drain(of.lane, now), *asks]
 
     def _break_off(self, lane: Lane, response: Response, error: GatewayError, now: float) -> list[Effect]:
         """A text that is under way cannot go on: the response ends here, and what waits for the text need not."""

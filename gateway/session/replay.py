@@ -201,7 +201,7 @@ class Replay:
         if "id" in item:
             at["item_id"] = item["id"]
         live = response.live.get(index)
-        events = list(item_events(item, index, begun=None if live is None else live.texts))
+        events = list(item_events(item, index, begun=None if live is None else live.begun))
         meanwhile: list[Frame] = [{"type": name, **at} for name in response.asides.pop(index, ())]
         after = 1 if live is None else 0
         for event in (*events[:after], *meanwhile, *events[after:]):

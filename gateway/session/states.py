@@ -23,7 +23,8 @@ from gateway.wire.texts import Text, Walk
 from guardrails.findings import Finding
 from guardrails.joining import Question
 from guardrails.live import MaskStream
-from guardrails.redact import Applied, Masked, Masker
+from guardrails.live_row import Row as NeighbourRow
+from guardrails.redact import Applied, Masked, Masker, Outcome
 from guardrails.stream import RestoreStream
 from guardrails.vault import EMPTY, Restorable
 from policies.model import Policy
@@ -170,15 +171,46 @@ class LiveText:
     source: Source
     place: Place
     stream: MaskStream | JsonStream
+    row: LiveRow | None = None
+    """Its neighbours."""
+    announced: bool = True
+    """Whether the client was told of it: else it comes whole, with its item."""
     ending: bool = False
     """No piece is to come."""
     ended: bool = False
     """All of it was decided."""
     found: list[Applied] = field(default_factory=list)
 
+    @property
+    def lane(self) -> Lane:
+        """The lane in which it goes out."""
+        return self.item.lane
+
+    def resume(self) -> Outcome | None:
+        """What may go out of it now that it was joined to a neighbour."""
+        return self.stream.resume() if isinstance(self.stream, MaskStream) else None
+
     def late(self, text: str, findings: Sequence[Finding]) -> tuple[Applied, ...]:
         """What a look at the whole text shows that had gone out by then. Values of JSON are looked at whole anyway."""
         return self.stream.late(text, findings) if isinstance(self.stream, MaskStream) else ()
+
+
+@dataclass(slots=True, eq=False)
+class LiveRow:
+    """Texts of one item that are neighbours, in their order."""
+
+    row: NeighbourRow
+    texts: list[LiveText] = field(default_factory=list)
+
+    @property
+    def lane(self) -> Lane:
+        """The lane in which they go out."""
+        return self.texts[0].item.lane
+
+    @property
+    def response(self) -> Response:
+        """The response that they are parts of."""
+        return self.texts[0].response
 
 
 @dataclass(slots=True, eq=False)
@@ -188,7 +220,16 @@ class LiveItem:
     index: int
     lane: Lane
     texts: dict[Place, LiveText] = field(default_factory=dict)
+    rows: dict[tuple[str, str], LiveRow] = field(default_factory=dict)
+    """By the array of their parts, and the field of those."""
+    parts: dict[str, int] = field(default_factory=dict)
+    """How many parts of each array were announced, one after the other."""
     at: Frame = field(default_factory=dict)
+
+    @property
+    def begun(self) -> Collection[Place]:
+        """The places of the texts that the client was told of."""
+        return {place for place, text in self.texts.items() if text.announced}
 
 
 @dataclass(slots=True, eq=False)

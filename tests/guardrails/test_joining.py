@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from guardrails.detector import PolicyDetector, build
 from guardrails.findings import Finding, resolve
-from guardrails.joining import LONGEST, WINDOW, Question
+from guardrails.joining import Question
+from guardrails.seams import LONGEST, WINDOW
 from policies.load import load, load_text
 
 EMAIL, CARD, SSN, IBAN = "ada.lovelace@example.com", "4111 1111 1111 1111", "536-22-1234", "DE89370400440532013000"

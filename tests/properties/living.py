@@ -14,8 +14,10 @@ from typing import Final
 from guardrails.cuts import GAP
 from guardrails.detector import PolicyDetector, build
 from guardrails.horizon import Horizon, horizon
+from guardrails.joining import Question
 from guardrails.live import MaskStream
-from guardrails.redact import Masker
+from guardrails.live_row import Row
+from guardrails.redact import Masker, Outcome
 from guardrails.vault import EMPTY, Restorable
 from policies.load import load
 from policies.model import Policy
@@ -79,6 +81,72 @@ class Living:
         assert stream.shown == "".join(streamed.pieces)
         return streamed
 
+    def neighbours(self, texts: Sequence[str], known: Restorable = EMPTY) -> list[str]:
+        """What masking neighbours gives that are there as a whole: what `delivery: replay` does with parts."""
+        question = Question(texts, [range(len(texts))], words=False)
+        found = question.answer(self.detector.detect(question.asked))
+        pairs = zip(texts, found, strict=True)
+        return [self.masker.output(text, spans, known, escape=False, restore=True).text for text, spans in pairs]
+
+    def row(self, events: Iterable[tuple[int, str | None]], known: Restorable = EMPTY) -> Parts:
+        """What comes out of neighbours that arrive in pieces: the number of a text with its next piece, or None at its
+        end. A text begins with its first event, in the order of their numbers.
+        """
+        parts = Parts(self, known)
+        for number, piece in events:
+            parts.take(number, piece)
+        parts.row.close()
+        parts.settle()
+        return parts
+
+
+@dataclass
+class Parts:
+    """Neighbours on their way, everything that is asked answered at once."""
+
+    living: Living
+    known: Restorable
+    row: Row = field(default_factory=lambda: Row(words=False))
+    streams: list[MaskStream] = field(default_factory=list)
+    over: set[int] = field(default_factory=set)
+    pieces: list[tuple[int, str]] = field(default_factory=list)
+    held: list[int] = field(default_factory=list)
+
+    def take(self, number: int, piece: str | None) -> None:
+        """The next piece of a text, or its end."""
+        if number == len(self.streams):
+            living, first = self.living, number == 0
+            stream = MaskStream(living.masker, living.bounds, self.known, restore=True, before=not first, after=True)
+            self.streams.append(stream)
+            self.row.add(stream)
+        if piece is None:
+            self.over.add(number)
+        else:
+            self.streams[number].feed(piece)
+        self.settle()
+        self.held.append(sum(stream.holding for stream in self.streams))
+
+    def settle(self) -> None:
+        """Answer what is asked until nothing is."""
+        detect = self.living.detector.detect
+        asked = True
+        while asked:
+            asked = False
+            for number, stream in enumerate(self.streams):
+                while (question := stream.question(final=number in self.over)) is not None:
+                    asked = True
+                    self._went(number, stream.answer(*detect([question])))
+            seams = self.row.question()
+            if seams is not None:
+                asked = True
+                self.row.answer(detect(seams))
+                for number, stream in enumerate(self.streams):
+                    self._went(number, stream.resume())
+
+    def _went(self, number: int, outcome: Outcome | None) -> None:
+        if outcome is not None:
+            self.pieces.append((number, outcome.text))
+
 
 @dataclass
 class Streamed:
@@ -140,3 +208,39 @@ def bound(living: Living, text: str, places: Sequence[int]) -> int:
     piece = max((end - start for start, end in pairwise([0, *places, len(text)])), default=0)
     follows = max(bounds.after, bounds.words * word) + word
     return (follows + value + 16) * 9 // 8 + piece
+
+
+def parts_of(random: Random, text: str) -> list[str]:
+    """A text as neighbours: cut anywhere, into few long parts or many short ones."""
+    places = sorted(random.randint(0, len(text)) for _ in range(random.choice([1, 2, 3, 12])))
+    return [text[start:end] for start, end in pairwise([0, *places, len(text)])]
+
+
+def arriving(random: Random, texts: Sequence[str], *, mixed: bool = False) -> list[tuple[int, str | None]]:
+    """Neighbours in pieces, one after the other; `mixed`: their pieces between each other's."""
+    queues: list[list[tuple[int, str | None]]] = []
+    for number, text in enumerate(texts):
+        pieces = [(number, text[start:end]) for start, end in pairwise([0, *cuts(random, text), len(text)])]
+        queues.append([*pieces, (number, None)])
+    if not mixed:
+        return [event for queue in queues for event in queue]
+    events: list[tuple[int, str | None]] = [queue.pop(0) for queue in queues]
+    while any(queues):
+        events.append(random.choice([queue for queue in queues if queue]).pop(0))
+    return events
+
+
+def check_row(living: Living, texts: Sequence[str], events: Iterable[tuple[int, str | None]]) -> Parts:
+    """The pieces of each text joined are what masking the neighbours together gives, and so is each beginning of them.
+
+    A text goes out after the one before it.
+    """
+    expected = living.neighbours(texts)
+    parts = living.row(events)
+    got = [""] * len(texts)
+    for number, piece in parts.pieces:
+        got[number] += piece
+        assert expected[number].startswith(got[number])
+        assert got[:number] == expected[:number]
+    assert got == expected
+    return parts

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -90,6 +91,138 @@ def test_texts_and_items_may_interleave(seed: int) -> None:
     assert live == replayed
 
 
+# Parts
+
+PARTS = ["text", "refusal", "reasoning", "summary"]
+BROKEN = [
+    GRACE,
+    EMAIL,
+    CARD,
+    SSN,
+    "4111 1111",
+    "1111 1111",
+    "536-22",
+    "-1234",
+    "grace.hopper@",
+    "example.com",
+    "and",
+    "the",
+]
+
+
+def parts_of(random: Random, texts: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    return tuple(chunks(text, random.randint(1, 40)) for text in texts)
+
+
+def broken(random: Random) -> list[str]:
+    """A text of values and pieces of values, cut into parts anywhere."""
+    text = " ".join(random.choice(BROKEN) for _ in range(random.randint(5, 60)))
+    places = sorted(random.randint(0, len(text)) for _ in range(random.choice([1, 2, 8])))
+    return [text[start:end] for start, end in pairwise([0, *places, len(text)])]
+
+
+@pytest.mark.parametrize("kind", PARTS)
+@pytest.mark.parametrize("size", [1, 5, 100])
+def test_what_is_split_over_two_parts_goes_out_of_neither(kind: str, size: int) -> None:
+    wire = talk()
+    source = Source(kind, (chunks("Write to grace.hopper@", size), chunks("example.com about it, please.", size)))
+    ((first, second),) = texts(wire, [source])
+    assert first.startswith("Write to <EMAIL_ADDRESS_")
+    assert second.startswith("<EMAIL_ADDRESS_")
+    assert "hopper" not in str(wire.sent_down)
+    assert "example" not in str(wire.sent_down)
+
+
+@pytest.mark.parametrize("kind", PARTS)
+@pytest.mark.parametrize("of", [LIVE, LIVE_ALL], ids=["new", "all"])
+@settings(max_examples=25, deadline=None)
+@given(random=st.randoms(use_true_random=False))
+def test_parts_stream_as_replay_delivers_them(kind: str, of: Policy, random: Random) -> None:
+    """For every cut into parts and pieces. Fails without joining: see the mutants in tests/properties."""
+    source = Source(kind, parts_of(random, broken(random)))
+    live, replayed = (texts(talk(one_of), [source]) for one_of in (of, REPLAYED[of.digest]))
+    assert live == replayed
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_so_do_parts_of_which_some_are_not_announced(seed: int) -> None:
+    """Those wait for the item, and are joined to the parts before them that did not."""
+    random = Random(seed)
+    source = Source("text", parts_of(random, broken(random)))
+    told = set(random.sample(range(len(source.texts)), len(source.texts) // 2))
+    events = [
+        event
+        for event in sequence([source])
+        if event["type"] != "response.content_part.added" or event["content_index"] in told
+    ]
+    got = []
+    for of in (LIVE, REPLAY):
+        wire = talk(of)
+        for event in events:
+            wire.provider(event)
+        got.append([[text.agreed() for text in item] for item in received(wire.sent_down, [source])])
+    assert got[0] == got[1]
+
+
+@pytest.mark.parametrize("kind", PARTS)
+@pytest.mark.parametrize("seed", range(10))
+def test_a_part_is_announced_when_the_one_before_it_has_gone_out(kind: str, seed: int) -> None:
+    """A client that reads the pieces as they come, whatever they say of their part, reads the parts in order."""
+    random = Random(seed)
+    wire = talk()
+    source = Source(kind, parts_of(random, broken(random)))
+    got = texts(wire, [source])
+    assert "".join(pieces(wire)) == "".join(got[0])
+    index = 0
+    for event in wire.sent_down:
+        at = event.get("content_index", event.get("summary_index"))
+        if str(event["type"]).endswith((".delta", "_part.added")) and isinstance(at, int):
+            assert at >= index
+            index = at
+
+
+def test_a_long_part_streams_though_the_next_one_is_still_to_come() -> None:
+    wire = talk()
+    for event in sequence([Source("summary", (chunks(TEXT * 4, 20), chunks(TEXT, 20)))])[:24]:
+        wire.provider(event)
+    assert len("".join(pieces(wire))) > 2 * len(TEXT)
+
+
+def test_detection_that_fails_over_a_boundary_ends_the_response() -> None:
+    wire = talk()
+    source = Source("text", (("Write to grace.hopper@",), ("example.com about it, please.",)))
+    for event in sequence([source]):
+        wire.hold = event["type"] == "response.output_item.done"
+        wire.provider(event)
+        if wire.hold:
+            while "grace.hopper@example.com" not in wire.questions[0].texts[0]:
+                wire.answer()
+            wire.fail()
+    while wire.questions:
+        wire.answer()
+    assert names(wire.sent_down)[-1] == "error"
+    assert "hopper" not in str(wire.sent_down)
+    assert wire.session.idle
+
+
+def test_what_the_policy_blocks_over_a_boundary_ends_the_response() -> None:
+    of = policy("output: {mask: new, delivery: live}\nactions: {US_SSN: {output: block}}\n")
+    wire = talk(of)
+    for event in sequence([Source("text", (("Their number is 536-22",), ("-1234, keep it.",)))]):
+        wire.provider(event)
+    assert "1234" not in str(wire.sent_down)
+    assert wire.rows[-1].decision == "blocked"
+
+
+def test_the_row_has_what_was_found_over_a_boundary_at_both_parts() -> None:
+    wire = talk()
+    texts(wire, [Source("text", (("Their number is 536-22",), ("-1234, keep it.",)))])
+    assert [(found.applied.action, found.place) for found in wire.rows[-1].findings] == [
+        ("mask", "response.output[0].content[0].text"),
+        ("mask", "response.output[0].content[1].text"),
+    ]
+
+
 @pytest.mark.parametrize("kind", WHOLE)
 def test_what_cannot_be_live_comes_whole_with_its_item(kind: str) -> None:
     wire = talk()
@@ -123,8 +256,50 @@ def test_arguments_go_out_in_whole_values_and_stay_json(kind: str, size: int) ->
         assert sent.count('"') % 2 == 0 or "\\" in sent
 
 
+@pytest.mark.parametrize("kind", ARGUMENTS)
+@settings(max_examples=60, deadline=None)
+@given(random=st.randoms(use_true_random=False))
+def test_arrays_stream_as_replay_delivers_them(kind: str, random: Random) -> None:
+    """For every cut into strings and pieces. Fails without joining, and where names of keys are not kept."""
+    words = iter(broken(random) + broken(random))
+    nested: Any = {"n": [1, 22, CARD], random.choice(["content", "say", "tools", GRACE]): []}
+    for word in words:
+        place = random.choice(list(nested))
+        if isinstance(nested[place], list):
+            nested[place].append(random.choice([word, word, {"text": word}, {"a": [word, next(words, "")]}, [word], 5]))
+        nested.setdefault(word[:5], word)
+    text = json.dumps(random.choice([nested, [nested], {"a": nested}]), indent=random.choice([None, 1]))
+    (live,), (replayed,) = (
+        texts(talk(of), [one(kind, chunks(text, random.choice([1, 9, 200])))]) for of in (LIVE, REPLAY)
+    )
+    assert list(map(json.loads, live)) == list(map(json.loads, replayed))
+
+
+def test_what_is_split_over_two_strings_of_an_array_goes_out_of_neither() -> None:
+    wire = talk()
+    ((arguments,),) = texts(wire, [one("arguments", chunks('{"to": ["grace.hopper@", "example.com"], "n": 1}', 5))])
+    first, second = json.loads(arguments)["to"]
+    assert first.startswith("<EMAIL_ADDRESS_")
+    assert second.startswith("<EMAIL_ADDRESS_")
+
+
+def test_an_array_is_kept_as_it_is_where_nothing_in_it_changes() -> None:
+    text = '{"a": [1.50, "\\u0041", [ ] ],"b":[{"c":null}]}'
+    assert texts(talk(), [one("arguments", chunks(text, 3))]) == [[text]]
+
+
 @pytest.mark.parametrize(
-    "text", ["hello GRACE", '{"a": GRACE}', '{"a": "GRACE', "[\"x\", 'GRACE']", '{"a": "\\ud800GRACE"}']
+    "text",
+    [
+        "hello GRACE",
+        '["GRACE", {"a": 1, "a": 2}, "GRACE"]',
+        '["GRACE", "x"',
+        '{"a": ["GRACE", }}',
+        '{"a": GRACE}',
+        '{"a": "GRACE',
+        "[\"x\", 'GRACE']",
+        '{"a": "\\ud800GRACE"}',
+    ],
 )
 @pytest.mark.parametrize("size", [1, 7])
 def test_arguments_that_are_no_json_are_a_text(text: str, size: int) -> None:
@@ -148,7 +323,7 @@ def test_an_item_is_announced_once_and_its_events_are_in_order() -> None:
 
 def test_the_first_words_come_before_the_item_is_complete() -> None:
     wire = talk()
-    for event in sequence([one("text", chunks(TEXT, 10))])[:9]:
+    for event in sequence([one("text", chunks(TEXT, 10))])[:12]:
         wire.provider(event)
     assert "".join(pieces(wire)).startswith("Ask <EMAIL_ADDRESS_")
 
@@ -355,7 +530,7 @@ def test_the_row_has_what_was_found_and_the_text_once() -> None:
 
 def test_a_client_that_leaves_leaves_a_row_with_what_it_got() -> None:
     wire = talk()
-    for event in sequence([one("text", chunks(TEXT, 10))])[:9]:
+    for event in sequence([one("text", chunks(TEXT, 10))])[:12]:
         wire.provider(event)
     (row,) = wire.session.client_left(1.0)
     assert [found.applied.entity for found in row.findings] == ["EMAIL_ADDRESS"]
@@ -395,3 +570,31 @@ def test_such_a_policy_may_demand_replay() -> None:
     ((text,),) = texts(wire, [one("text", chunks("Ask Ada. She knows. It was Lovelace.", 5))])
     assert "Ada" not in text
     assert len(pieces(wire)) == 1
+
+
+# How long text is held
+
+
+def test_a_client_whose_text_is_held_hears_that_it_lives_and_gets_nothing_undecided() -> None:
+    wire = talk()
+    for event in sequence([one("text", ["Write to grace.hopper@example.com"])])[:3]:
+        wire.provider(event)
+    (timer,) = [ticket for ticket, seconds in wire.timers.items() if seconds == wire.policy.output.heartbeat]
+    for _ in range(3):
+        before = len(wire.sent_down)
+        wire.perform(wire.session.timer(timer, wire.now))
+        timer = max(wire.timers)
+    assert names(wire.sent_down[before:]) == ["in_progress"]
+    assert "hopper" not in str(wire.sent_down)
+    assert pieces(wire) == []
+
+
+def test_the_longest_hold_is_that_of_the_response_and_what_is_held_is_dropped() -> None:
+    wire = talk()
+    for event in sequence([one("text", ["Write to grace.hopper@example.com"])])[:3]:
+        wire.provider(event)
+    wire.ring()
+    assert names(wire.sent_down)[-1] == "error"
+    assert wire.rows[-1].outcome == "overdue"
+    assert pieces(wire) == []
+    assert "hopper" not in str(wire.sent_down)
