@@ -80,8 +80,10 @@ def check(config: Annotated[Path, typer.Option(help="The gateway.yaml to check."
     from gateway.serve import build_all
 
     checked = load_config(config)
-    build_all(checked.policy_of(key) for key in checked.keys)
+    notices = build_all(checked.policy_of(key) for key in checked.keys)
     library_for(checked)
+    for notice in notices:
+        typer.echo(f"note: {notice}")
     typer.echo(f"{config}: good ({len(checked.keys)} keys, {len(checked.models)} models)")
 
 

@@ -68,30 +68,36 @@ def run(settings: Settings, *, workers: int) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").addFilter(_is_news)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
-    build_all(client.policy for client in settings.keys)
+    notices = build_all(client.policy for client in settings.keys)
     _check_address(settings.config.listen.host, settings.config.listen.port)
-    for notice in settings.notices:
+    for notice in (*settings.notices, *notices):
         typer.echo(f"note: {notice}", err=True)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(settings, workers=workers))
 
 
-def build_all(policies: Iterable[Policy]) -> None:
+def build_all(policies: Iterable[Policy]) -> list[str]:
     """Build the detection of some policies, so that what cannot be built is said before anything listens.
+
+    Gives what an operator should know of them.
 
     Raises:
         GatewayError: a policy names what is not there; the text names the policy.
 
     """
+    notices: list[str] = []
     for policy in {policy.digest: policy for policy in policies}.values():
         try:
             build(policy)
-            event_modules(policy)
+            shows = event_modules(policy) is not None
         except GuardrailError as exc:
             reason = f"policy {policy.name}: {exc}"
         else:
+            if shows and policy.output.mask != "off" and policy.output.delivery == "live":
+                notices.append(f"policy {policy.name}: answers are delivered as by replay; a module has on_event")
             continue
         raise GatewayError(reason)
+    return notices
 
 
 def _check_address(host: str, port: int) -> None:

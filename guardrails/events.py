@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Final, TypeAlias
 
-from guardrails.errors import EventError, GuardrailError
+from guardrails.errors import EventError
 from guardrails.modules import BUILT_IN, EventModule, create
 from policies.model import Policy
 
@@ -30,14 +30,11 @@ _Job: TypeAlias = tuple["Future[Event | None]", Event]
 def event_modules(policy: Policy) -> EventModules | None:
     """Make what runs the `on_event` of a policy's modules; None where none has it, or the policy only observes.
 
-    Raises: ModuleNotAvailable, GuardrailError: a module cannot be made, or does not fit the policy's delivery.
+    Raises: ModuleNotAvailable, GuardrailError: a module cannot be made.
     """
     if policy.mode == "observe":
         return None
     modules = _made(policy)
-    if modules and policy.output.mask != "off" and policy.output.delivery not in ("replay", "suppress"):
-        names = ", ".join(name for name, _ in modules)
-        raise GuardrailError(f"module {names}: on_event needs output.delivery: replay or suppress, or output.mask: off")
     return EventModules(modules, policy.detect.budget, again=lambda: _made(policy)) if modules else None
 
 

@@ -350,9 +350,12 @@ class Live:
 
 
 def live_texts(setup: Setup, lanes: Lanes, restoring: Restoring) -> Live | None:
-    """What goes out as it comes under a policy; nothing does where it wants to see its answers whole."""
+    """What goes out as it comes under a policy; nothing does where somebody wants to see its answers whole.
+
+    A module with `on_event` is shown whole items, and may change or drop them: nothing of one may be out by then.
+    """
     output = setup.policy.output
-    if output.delivery != "live":
+    if output.delivery != "live" or setup.shows:
         return None
     bounds = horizon(setup.policy)
     return None if bounds.sentences and output.unbounded == "replay" else Live(setup, lanes, restoring, bounds)

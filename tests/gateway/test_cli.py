@@ -140,6 +140,19 @@ def test_check_builds_what_the_policies_name(command: Any, tmp_path: Path) -> No
     assert "no_such_module" in result.err
 
 
+def test_check_says_what_an_operator_should_know(command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "acme_shown.py").write_text(
+        "class Shown:\n    def find(self, text):\n        return []\n    def on_event(self, event):\n        return event\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "policy.yaml").write_text(
+        "version: 1\nname: mine\ndetect: {modules: [{use: 'acme_shown:Shown'}]}\noutput: {mask: new, delivery: live}\n"
+    )
+    result = command("check", "--config", write(tmp_path, configuration(URL)))
+    assert result.code == 0
+    assert "note: policy mine: answers are delivered as by replay" in result.out
+
+
 # fingerprint, --version
 
 

@@ -22,6 +22,7 @@ from tests.gateway.test_transports import _requests as requests
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "policies.md"
 MODULE = "    - {use: 'acme_privacy:HideReasoning', note: (not shown)}\n"
+LIVE = "output: {mask: new, delivery: live}\n"
 FAILS = "    - {use: 'acme_privacy:Fails'}\n"
 
 
@@ -53,7 +54,7 @@ def texts(response: dict[str, Any]) -> list[str]:
     return [part["text"] for part in parts]
 
 
-@pytest.mark.parametrize("rest", [MODULE, MODULE + REPLAY], ids=["restore", "replay"])
+@pytest.mark.parametrize("rest", [MODULE, MODULE + REPLAY, MODULE + LIVE], ids=["restore", "replay", "live"])
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_module_of_somebodys_own_changes_answers_over_every_transport(client: str, rest: str, tmp_path: Path) -> None:
     async def script(made: Gateway, providers: Any) -> None:
@@ -91,6 +92,23 @@ def test_answers_that_a_module_sees_are_not_given_again(tmp_path: Path) -> None:
         assert len(upstream.frames) == 2
 
     loopback.play(tmp_path, script, MODULE, replay={})
+
+
+@pytest.mark.parametrize(
+    ("rest", "notices"),
+    [
+        (
+            "output: {mask: new, delivery: live}",
+            ["policy test: answers are delivered as by replay; a module has on_event"],
+        ),
+        ("output: {mask: new, delivery: replay}", []),
+        ("output: {mask: off, delivery: live}", []),
+        ("output: {mask: new, delivery: live}\nmode: observe", []),
+    ],
+)
+def test_an_operator_is_told_where_live_is_replay(rest: str, notices: list[str]) -> None:
+    head = "version: 1\nname: test\ndetect: {modules: [{use: 'acme_privacy:HideReasoning'}]}\n"
+    assert build_all([load_text(head + rest)]) == notices
 
 
 def test_a_module_that_cannot_be_made_is_said_before_the_gateway_listens() -> None:

@@ -174,13 +174,6 @@ def test_a_policy_that_observes_shows_nothing() -> None:
     assert event_modules(of("use: 'acme_events:Recorder'", rest="mode: observe\n")) is None
 
 
-def test_a_policy_whose_pieces_go_out_before_a_module_sees_the_whole_is_refused() -> None:
-    made = of("use: 'acme_events:Recorder'", rest="output: {mask: new}\n")
-    live = made.model_copy(update={"output": made.output.model_copy(update={"delivery": "live"})})
-    with pytest.raises(GuardrailError, match=r"on_event needs output\.delivery: replay or suppress"):
-        event_modules(live)
-
-
 def test_a_module_that_cannot_be_made_is_said_at_the_start() -> None:
     with pytest.raises(GuardrailError, match="cannot be made"):
         event_modules(of("use: 'acme_events:Recorder', no_such: 1"))

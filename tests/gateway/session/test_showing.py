@@ -10,13 +10,14 @@ import pytest
 from gateway.errors import NotExamined
 from gateway.session.effects import Show
 from policies.model import Policy
-from tests.kit import EMAIL, REPLAY, RESTORE, SSN, SUPPRESS, Wire, policy, token
+from tests.kit import EMAIL, LIVE, REPLAY, RESTORE, SSN, SUPPRESS, Wire, policy, token
+from tests.properties.streams import chunks, one, sequence
 
 Event = dict[str, Any]
 
 INVENTED = "invented.person@example.com"
 BLOCKING = policy("output: {mask: new}\nactions: {US_SSN: {output: block}}\n")
-EVERY = pytest.mark.parametrize("of", [RESTORE, REPLAY, SUPPRESS], ids=["restore", "replay", "suppress"])
+EVERY = pytest.mark.parametrize("of", [RESTORE, REPLAY, SUPPRESS, LIVE], ids=["restore", "replay", "suppress", "live"])
 
 
 class Module:
@@ -385,3 +386,17 @@ def test_the_event_that_is_shown_is_a_copy() -> None:
     question.event["type"] = "response.failed"
     wire.show()
     assert wire.sent_down[-1]["type"] == "error", "what it was shown is known, whatever the module does to it"
+
+
+def test_under_live_nothing_of_an_item_goes_out_before_a_module_has_seen_it() -> None:
+    """It may drop the item, or change it: no piece of that may be with the client by then."""
+    module = Module(lambda event: None if event["type"] == "response.output_item.done" else event)
+    wire = Wire(LIVE, on_event=module)
+    wire.create(f"mail {EMAIL}")
+    wire.begin("resp_main")
+    got: list[Event] = []
+    for event in sequence([one("text", chunks(f"Ask {INVENTED} or {token(wire, EMAIL)}. " * 20, 9))])[:-1]:
+        got += wire.provider(event)
+    assert got == []
+    assert module.types == ["response.created", "response.output_item.done"]
+    assert INVENTED not in str(module.seen)
