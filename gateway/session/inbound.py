@@ -219,7 +219,9 @@ class Inbound:
             response.key, response.kept, response.several = turn.key, kept, self._several
             if kept is None and self._several and turn.free and turn.lineage is None:
                 response.unanswered = Unanswered(frame, row)
-        elif turn.lineage is not None and known is not turn.inherited:
+        else:
+            self._lanes.steering.brought(turn.continues, known)
+        if response is None and turn.lineage is not None and known is not turn.inherited:
             added = _added(turn, known)
             effects.append(Remember(turn.lineage, added))
             effects += self._steer(turn.lineage, added)

@@ -8,6 +8,7 @@ from typing import Final
 
 from gateway.errors import Refused
 from gateway.session.states import Bounds, Frame, Lane, Response
+from gateway.session.steering import Steering
 from guardrails.vault import EMPTY
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,256}")
@@ -18,6 +19,7 @@ class Lanes:
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds: Final = bounds
+        self.steering: Final = Steering()
         self._lanes: dict[str | None, Lane] = {None: Lane(None)}
         self._ticket = 0
 

@@ -93,9 +93,10 @@ class Outbound:
             return effects + self._after(lane, response, row, frame, now)
         if self._masks or lane.out or (self._watches and row.cls is Class.TERMINAL):
             return effects + self._queue(lane, response, row, frame, data, now)
-        if response is None:
-            effects.append(ToClient(self._restoring.whole(lane.known(None), frame, data)))
-            return effects
+        echo = self._lanes.steering.echo(frame) if row.cls is Class.NOTICE else None
+        if response is None or echo is not None:
+            known = echo if echo is not None else lane.known(None)
+            return [*effects, ToClient(self._restoring.whole(known, frame, data))]
         keeps = self._keeping.keep(response, row, data, examined=False)
         sent = [ToClient(new) for new in self._restoring.frames(response, row, frame, data)]
         if row.cls in ENDS:
@@ -227,7 +228,7 @@ class Outbound:
         kept = self._kept(lane, response, row, frame, now) if self._masks else frame
         if not isinstance(kept, dict):
             return kept
-        waiting = Outgoing(self._lanes.ticket(), lane, response, row, kept, data)
+        waiting = Outgoing(self._lanes.ticket(), lane, response, row, kept, data, echo=self._lanes.steering.echo(kept))
         effects: list[Effect] = list(self._read(waiting))
         if len(lane.out) >= _MAX_WAITING:
             waiting.failure = UpstreamError("The provider sends faster than its answers can be examined.")

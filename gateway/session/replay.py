@@ -149,7 +149,7 @@ class Replay:
 
         """
         response = waiting.response
-        known = waiting.lane.known(response)
+        known = waiting.known
         json_text = response is not None and response.json_text
         tools = response.tools if response is not None else {}
         new: dict[int, str] = {}

@@ -295,6 +295,8 @@ class Outgoing:
     question: Question = field(default_factory=lambda: Question(()))
     findings: Findings | None = None
     failure: GatewayError | None = None
+    echo: Restorable | None = None
+    """What may be restored in it, where it returns what the client had sent."""
     live: dict[int, LiveText] = field(default_factory=dict)
     """Texts of it that have gone out already, by the `id` of their place in it."""
     fields: list[tuple[Frame, LiveText]] = field(default_factory=list)
@@ -303,6 +305,11 @@ class Outgoing:
     """Texts that end before it."""
     ahead: list[Piece] = field(default_factory=list)
     """Pieces of those that were decided since."""
+
+    @property
+    def known(self) -> Restorable:
+        """What may be restored in it."""
+        return self.echo if self.echo is not None else self.lane.known(self.response)
 
     @property
     def ready(self) -> bool:
