@@ -69,6 +69,7 @@ class MaskStream:
         "joined_after",
         "joined_before",
         "known",
+        "size",
     )
 
     def __init__(  # noqa: PLR0913 - each says one thing about the place of the text
@@ -94,6 +95,7 @@ class MaskStream:
         self._restore: Final = restore
         self._escape: Final = escape
         self.known = known
+        self.size = 0
         self._raw: list[str] = []
         self._pieces: list[str] = []
         self._held = ""
@@ -127,14 +129,9 @@ class MaskStream:
         return joined(self._masked)
 
     @property
-    def size(self) -> int:
-        """How many characters have arrived."""
-        return self._taken + self.holding
-
-    @property
     def holding(self) -> int:
         """How many characters are held back."""
-        return len(self._held) + sum(map(len, self._pieces))
+        return self.size - self._taken
 
     @property
     def idle(self) -> bool:
@@ -162,6 +159,7 @@ class MaskStream:
         """Take the next piece."""
         self._pieces.append(piece)
         self._raw.append(piece)
+        self.size += len(piece)
         self._fresh = self._fresh or GAP.search(piece) is not None
 
     def question(self, *, final: bool) -> str | None:

@@ -24,7 +24,18 @@ from guardrails.seams import SHORT, Chains, Seam, Span, seams
 class Row:
     """Neighbours: `add()` each when it begins, in order, and `close()` after the last."""
 
-    __slots__ = ("_asked", "_chains", "_closed", "_headed", "_next", "_ready", "_streams", "_waiting", "_words")
+    __slots__ = (
+        "_asked",
+        "_chains",
+        "_closed",
+        "_headed",
+        "_next",
+        "_open",
+        "_ready",
+        "_streams",
+        "_waiting",
+        "_words",
+    )
 
     def __init__(self, *, words: bool) -> None:
         """`words`: whether to look for what has neither a digit nor an `@`."""
@@ -34,6 +45,7 @@ class Row:
         self._chains = Chains()
         self._next = 0
         self._headed = False
+        self._open: set[int] = set()
         self._ready: list[list[Span]] = []
         self._asked: list[Seam] | None = None
         self._closed = False
@@ -59,6 +71,7 @@ class Row:
         if self._asked is not None:
             return None
         self._advance()
+        self._open = self._chains.texts
         if not any(map(self._goes, self._waiting)):
             return None
         texts = {index: self._streams[index].raw for index in self._waiting}
@@ -112,4 +125,4 @@ class Row:
 
     def _is_over(self, index: int) -> bool:
         """Whether a text was joined to the one after it."""
-        return index < self._next and index not in self._chains.texts
+        return index < self._next and index not in self._open
