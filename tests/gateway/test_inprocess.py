@@ -28,7 +28,7 @@ from guardrails.redact import Masker
 from policies.load import load
 from policies.model import Policy
 from tests.gateway.guards import Event, answered, asdk, sdk, whole
-from tests.kit import EMAIL, PATTERNS, REPLAY, REPLAY_ALL, RESTORE, SSN, SUPPRESS, policy
+from tests.kit import EMAIL, LIVE, PATTERNS, REPLAY, REPLAY_ALL, RESTORE, SSN, SUPPRESS, policy
 from tests.properties.restored import NOTE, exactly, expected
 from tests.properties.streams import JSON, KINDS, WEIRD, chunks, one, received, sequence
 
@@ -46,7 +46,9 @@ WORDS = {
     "invented": f"INVENT {EMAIL}",
 }
 WAYS = pytest.mark.parametrize("way", ["sync", "async"])
-POLICIES = pytest.mark.parametrize("of", [RESTORE, REPLAY, SUPPRESS], ids=["restore", "replay", "suppress"])
+POLICIES = pytest.mark.parametrize(
+    "of", [RESTORE, REPLAY, SUPPRESS, LIVE], ids=["restore", "replay", "suppress", "live"]
+)
 
 
 class Rows:

@@ -50,7 +50,7 @@ def test_a_value_that_is_cut_in_two_is_masked_in_both_texts(before: str, after: 
 @given(st.randoms(use_true_random=False))
 def test_over_a_boundary_no_more_is_held_than_its_bound(random: Random) -> None:
     """The end of a text and the beginning of the next, each as much as one text may hold, and what a chain has."""
-    texts = [prose(random) for _ in range(3)]
+    texts = parts_of(random, prose(random, 250))
     events = arriving(random, texts)
     pieces = [0]
     for _, piece in events:

@@ -564,6 +564,25 @@ def test_a_module_without_a_bound_is_decided_by_sentences_and_what_comes_late_is
     assert all(piece.rstrip().endswith((".", ",")) for piece in pieces(wire))
 
 
+class Across:
+    """Finds everything from one word to another, however far: over a boundary it reaches back over any cut."""
+
+    def find(self, text: str) -> list[Finding]:
+        """Find all between the words."""
+        at, end = text.find("BEGIN"), text.find("END")
+        return [Finding(at, end + 3, "CODE", 0.9, "across")] if 0 <= at < end else []
+
+
+def test_what_such_a_module_finds_over_a_boundary_is_masked_where_it_is_held_and_recorded_where_not() -> None:
+    of = policy("output: {mask: new, delivery: live}\n", modules=MODULE.replace("Later", "Across"))
+    wire = talk(of)
+    first = "BEGIN of it. And a lot of words that follow here, one after the other, so that it is cut."
+    ((before, after),) = texts(wire, [Source("text", (chunks(first, 5), ("END of it.",)))])
+    assert before.startswith("BEGIN of it. <CODE_")
+    assert after.startswith("<CODE_")
+    assert [found.applied.action for found in wire.rows[-1].findings] == ["late", "mask", "mask"]
+
+
 def test_such_a_policy_may_demand_replay() -> None:
     of = policy("output: {mask: new, delivery: live, unbounded: replay}\n", modules=MODULE)
     wire = talk(of)
