@@ -67,11 +67,12 @@ class Rule(NamedTuple):
     below: Context
 
 
-def _words(text: str) -> frozenset[str]:
+def words(text: str) -> frozenset[str]:
+    """The words of a text."""
     return frozenset(text.split())
 
 
-_TYPES: Final = _words("""
+_TYPES: Final = words("""
     additional_tools agent_message allowed_tools allowlist and apply_patch apply_patch_call apply_patch_call_output
     approximate auto base64 cache_hit cache_miss click code_interpreter code_interpreter_call compaction
     compaction_trigger comparison_response_not_found computer computer_call computer_call_output computer_screenshot
@@ -92,21 +93,21 @@ _TYPES: Final = _words("""
 
 WORDS: Final[dict[str, frozenset[str]]] = {
     "type": _TYPES,
-    "role": _words("assistant critic developer discriminator system tool unknown user"),
-    "status": _words(
+    "role": words("assistant critic developer discriminator system tool unknown user"),
+    "status": words(
         "accepted calling cancelled completed failed generating in_progress incomplete interpreting pending queued "
         "searching"
     ),
-    "object": _words("response response.deleted list model conversation"),
-    "phase": _words("commentary final_answer"),
-    "action": _words(
+    "object": words("response response.deleted list model conversation"),
+    "phase": words("commentary final_answer"),
+    "action": words(
         "auto edit generate removed followup_task interrupt_agent list_agents send_message spawn_agent wait_agent"
     ),
     "access_programs": frozenset(),
-    "allowed_callers": _words("direct programmatic"),
-    "background": _words("auto opaque transparent"),
-    "button": _words("back forward left right wheel"),
-    "code": _words(
+    "allowed_callers": words("direct programmatic"),
+    "background": words("auto opaque transparent"),
+    "button": words("back forward left right wheel"),
+    "code": words(
         "bio_policy data_residency_mismatch empty_image_file failed_to_download_image image_content_policy_violation "
         "image_file_not_found image_file_too_large image_parse_error image_too_large image_too_small "
         "invalid_base64_image invalid_image invalid_image_format invalid_image_mode invalid_image_url invalid_input "
@@ -115,66 +116,66 @@ WORDS: Final[dict[str, frozenset[str]]] = {
         "steering_not_supported successor_creation_failed too_many_pending_steers unsupported_image_media_type "
         "vector_store_timeout websocket_connection_limit_reached websocket_stream_limit_reached"
     ),
-    "completion_window": _words("2h 8h soonest"),
-    "complexity": _words("high low medium"),
-    "connector_id": _words(
+    "completion_window": words("2h 8h soonest"),
+    "complexity": words("high low medium"),
+    "connector_id": words(
         "connector_dropbox connector_gmail connector_googlecalendar connector_googledrive connector_microsoftteams "
         "connector_outlookcalendar connector_outlookemail connector_sharepoint"
     ),
-    "context": _words("all_turns auto current_turn"),
-    "context_compression": _words("auto disabled enabled"),
-    "cyber": _words("daybreak_blue daybreak_red standard"),
-    "detail": _words("auto high low original"),
-    "effort": _words("high low max medium minimal none xhigh"),
-    "environment": _words("browser linux mac ubuntu windows"),
-    "error_type": _words(
+    "context": words("all_turns auto current_turn"),
+    "context_compression": words("auto disabled enabled"),
+    "cyber": words("daybreak_blue daybreak_red standard"),
+    "detail": words("auto high low original"),
+    "effort": words("high low max medium minimal none xhigh"),
+    "environment": words("browser linux mac ubuntu windows"),
+    "error_type": words(
         "other potentially_unintended_data_access potentially_unintended_data_transfer "
         "potentially_unintended_destructive_activity"
     ),
-    "execution": _words("client server"),
-    "generate_summary": _words("auto concise detailed"),
-    "include": _words(
+    "execution": words("client server"),
+    "generate_summary": words("auto concise detailed"),
+    "include": words(
         "file_search_call.results web_search_call.results web_search_call.action.sources message.input_image.image_url "
         "computer_call_output.output.image_url code_interpreter_call.outputs reasoning.encrypted_content "
         "message.output_text.logprobs"
     ),
-    "input_fidelity": _words("high low"),
-    "media_type": _words("application/zip"),
-    "memory_limit": _words("16g 1g 4g 64g"),
-    "mode": _words("auto block blocking explicit implicit pro required score standard"),
-    "moderation": _words("auto low"),
-    "moderation_stage": _words("input output unknown"),
-    "output_format": _words("gif jpeg png svg webp"),
-    "prompt_cache_retention": _words("24h in_memory in-memory"),
-    "quality": _words("auto high low max medium xhigh"),
-    "ranker": _words("auto default-2024-11-15"),
-    "reason": _words(
+    "input_fidelity": words("high low"),
+    "media_type": words("application/zip"),
+    "memory_limit": words("16g 1g 4g 64g"),
+    "mode": words("auto block blocking explicit implicit pro required score standard"),
+    "moderation": words("auto low"),
+    "moderation_stage": words("input output unknown"),
+    "output_format": words("gif jpeg png svg webp"),
+    "prompt_cache_retention": words("24h in_memory in-memory"),
+    "quality": words("auto high low max medium xhigh"),
+    "ranker": words("auto default-2024-11-15"),
+    "reason": words(
         "content_filter context_compacted end_user_mismatch input_changed max_messages max_output_tokens model_changed "
         "model_mismatch organization_mismatch prefix_mismatch prompt_cache_key_changed reasoning_effort_changed "
         "service_tier_changed steered text_format_changed tools_changed turn_boundary verbosity_changed "
         "waiting_for_required_input"
     ),
-    "require_approval": _words("always never"),
-    "search_content_types": _words("image text"),
-    "search_context_size": _words("high low medium"),
-    "service_tier": _words("auto default fast flex priority scale ultrafast"),
-    "size": _words("1024x1024 1024x1536 1536x1024 auto"),
-    "summary": _words("auto concise detailed"),
-    "syntax": _words("lark regex"),
-    "tool_choice": _words("auto none required"),
-    "truncation": _words("auto disabled"),
-    "ttl": _words("12h 30m"),
-    "verbosity": _words("high low medium"),
+    "require_approval": words("always never"),
+    "search_content_types": words("image text"),
+    "search_context_size": words("high low medium"),
+    "service_tier": words("auto default fast flex priority scale ultrafast"),
+    "size": words("1024x1024 1024x1536 1536x1024 auto"),
+    "summary": words("auto concise detailed"),
+    "syntax": words("lark regex"),
+    "tool_choice": words("auto none required"),
+    "truncation": words("auto disabled"),
+    "ttl": words("12h 30m"),
+    "verbosity": words("high low medium"),
 }
 """The words of the protocol, by key. A word that is not here is text: it is scanned, and passes if nothing is found."""
 
-IDS: Final = _words("""
+IDS: Final = words("""
     approval_request_id call_id caller_id comparison_response_id container container_id continuation_id conversation
     event_id file_id file_ids fingerprint id item_id previous_response_id prompt_cache_key response_id skill_id
     stream_id tunnel_id vector_store_ids
 """)
 
-NUMBERS: Final = _words("""
+NUMBERS: Final = words("""
     annotation_index cache_missed_tokens cache_write_tokens cached_image_tokens cached_text_tokens cached_tokens code
     command_index comparison_reusable_tokens compact_threshold completed_at content_index created_at display_height
     display_width embedding_weight end_index exit_code expires_at frame_count frame_duration_ms image_tokens index
@@ -184,7 +185,7 @@ NUMBERS: Final = _words("""
     text_weight timeout_ms top_logprobs top_p total_tokens ttl_12h_tokens ttl_30m_tokens x y bytes
 """)
 
-TEXTS: Final = _words("""
+TEXTS: Final = words("""
     encrypted_content
     action agent_name annotation arguments author authorization city code command commands content country
     created_by data definition delta description detail detailed_explanation diff domain domains allowed_domains
@@ -195,14 +196,14 @@ TEXTS: Final = _words("""
     image_url size quality background output_format prompt_cache_breakpoint usage steer
 """)
 
-NAMES: Final = _words("name namespace server_label")
+NAMES: Final = words("name namespace server_label")
 
-BLOBS: Final = _words("file_data partial_image_b64")
+BLOBS: Final = words("file_data partial_image_b64")
 
-OPAQUES: Final = _words("reasoning compaction compaction_summary agent_message encrypted_content")
+OPAQUES: Final = words("reasoning compaction compaction_summary agent_message encrypted_content")
 """Types whose `encrypted_content` is the provider's own; anywhere else that is a text like any other."""
 
-NODES: Final = _words("""
+NODES: Final = words("""
     access_programs acknowledged_safety_checks action actions agent always annotations background_options
     cache_write_tokens_details cached_tokens_details caller container context_management conversation domain_secrets
     environment error filters format hybrid_search image image_gen incomplete_details input_audio input_image_mask
@@ -214,12 +215,12 @@ NODES: Final = _words("""
 """)
 """Keys whose objects are the protocol's own and that are not text by themselves."""
 
-FLAGS: Final = _words("""
+FLAGS: Final = words("""
     allow approve async background defer_loading enabled external_web_access flagged generate include_obfuscation
     parallel_tool_calls prewarm read_only store stream strict include_usage
 """)
 
-CONTENTS: Final = _words("""
+CONTENTS: Final = words("""
     metadata parameters schema variables attributes output_schema input_schema env client_metadata categories
     category_scores category_applied_input_types headers
 """)
@@ -395,5 +396,5 @@ def place_name(key: str) -> str:
     return key if key in KNOWN else "*"
 
 
-ATTACHMENT_TYPES: Final = _words("input_image input_file input_audio computer_screenshot")
+ATTACHMENT_TYPES: Final = words("input_image input_file input_audio computer_screenshot")
 """Parts that bring in, or link to, what cannot be read here."""
