@@ -18,10 +18,12 @@ from policies.check import FileModel, Matching
 from policies.forms import Entity, EntityOrDefault, ModuleSpec, OperatorSpec, Switch, check_regex
 from policies.units import DURATION_PATTERN, parse_duration
 
-__all__ = ["Duration", "EntityRule", "InputAction", "ModuleSpec", "OperatorSpec", "OutputAction", "Policy"]
+__all__ = ["Duration", "EntityRule", "InputAction", "ModuleSpec", "OperatorSpec", "Origin", "OutputAction", "Policy"]
 
 InputAction: TypeAlias = Literal["mask", "block", "allow"]
 OutputAction: TypeAlias = Literal["restore", "mask", "block", "allow"]
+Origin: TypeAlias = Literal["user", "instructions", "tool_outputs", "assistant", "other"]
+"""Who said a text of a client's request; `other` is whoever is none of the four."""
 
 
 def _off_word(value: object) -> object:
@@ -130,6 +132,38 @@ class RestoreIn(FileModel):
     """Inside URLs and links, which could carry a value to a stranger's server."""
 
 
+class RestoreFrom(FileModel):
+    """Whose values are turned back, by who said them. A value counts as soon as one of these had it."""
+
+    user: Switch = True
+    """What users say: their messages, and `input` that is a plain string."""
+    instructions: Switch = True
+    """What the client is set up with: `instructions`, system and developer messages, prompts, tools, parameters."""
+    tool_outputs: Switch = True
+    """What tools gave: outputs of calls, results of searches, lists of tools."""
+    assistant: Switch = True
+    """What the model said before, as clients send it back: messages, reasoning, calls and their arguments."""
+
+    @property
+    def everybody(self) -> bool:
+        """Whether it does not matter who said a value."""
+        return self.user and self.instructions and self.tool_outputs and self.assistant
+
+    def allows(self, origin: Origin) -> bool:
+        """Whether a value of this origin is turned back. What is none of the four counts as all of them."""
+        match origin:
+            case "user":
+                return self.user
+            case "instructions":
+                return self.instructions
+            case "tool_outputs":
+                return self.tool_outputs
+            case "assistant":
+                return self.assistant
+            case "other":
+                return self.everybody
+
+
 class Output(FileModel):
     """What happens to what the provider sends."""
 
@@ -143,6 +177,8 @@ class Output(FileModel):
     """How often a client that waits for a held-back response hears that it lives."""
     restore_in: RestoreIn = RestoreIn()
     """Where tokens are turned back into values."""
+    restore_from: RestoreFrom = RestoreFrom()
+    """Whose values tokens are turned back into."""
 
 
 class Tokens(FileModel):

@@ -10,6 +10,7 @@ from gateway.audit.record import Found
 from gateway.errors import Refused
 from gateway.session.states import WOULD, Findings, Frame, Setup, Turn
 from gateway.wire.neighbours import neighbours
+from gateway.wire.origins import origin
 from gateway.wire.schema import Kind
 from gateway.wire.texts import Text, Walk
 from guardrails.joining import Question
@@ -44,9 +45,7 @@ def mask_turn(setup: Setup, turn: Turn) -> Restorable:
     if turn.findings is None or inherited is None:
         raise AssertionError("a turn is masked only when it is ready")
     own: dict[str, str] = {}
-    # Only the first of the two is written to; most conversations send everything again and inherit nothing.
-    values = ChainMap(own, inherited.values) if inherited else own  # type: ignore[arg-type]
-    outcomes = dict(_outcomes(setup, turn.texts, turn.findings, values))
+    outcomes = dict(_outcomes(setup, turn, turn.findings, inherited, own))
     keep_content = policy.audit.content == "masked"
     for text in turn.texts:
         outcome = outcomes[id(text)]
@@ -67,10 +66,24 @@ def mask_turn(setup: Setup, turn: Turn) -> Restorable:
 
 
 def _outcomes(
-    setup: Setup, texts: Sequence[Text], findings: Findings, values: MutableMapping[str, str]
+    setup: Setup, turn: Turn, findings: Findings, inherited: Restorable, own: dict[str, str]
 ) -> Iterator[tuple[int, Outcome]]:
-    for text, found in zip(texts, findings, strict=True):
+    """What becomes of each text. The values that can be restored are added to `own`, with their tokens."""
+    source = setup.policy.output.restore_from
+    everybody = source.everybody
+    apart: dict[str, str] = {}
+    # Only the first map of each chain is written to; the others are there so that no token stands for two values.
+    before: list[MutableMapping[str, str]] = [inherited.values] if inherited else []  # type: ignore[list-item]
+    # Most conversations send everything again and inherit nothing: then there is nothing to chain.
+    back = ChainMap(own, *before, apart) if before or not everybody else own
+    never = ChainMap(apart, own, *before)
+    for text, found in zip(turn.texts, findings, strict=True):
+        values = back if everybody or not found or source.allows(origin(turn.frame, text)) else never
         yield id(text), setup.masker.input(text.text, found, values, bare=text.kind in BARE)
+    if apart:
+        # One value may have several tokens, such as one without brackets in a name: all of them or none come back.
+        said = frozenset(own.values())
+        own.update(pair for pair in apart.items() if pair[1] in said or inherited.is_value(pair[1]))
 
 
 def _check(setup: Setup, turn: Turn, outcomes: dict[int, Outcome]) -> None:

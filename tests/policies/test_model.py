@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pickle
+from itertools import combinations
+from typing import Final
 
 import pytest
 from pydantic import ValidationError
 
 from policies.load import load_text
-from policies.model import EntityRule, ModuleSpec, OperatorSpec, Policy
+from policies.model import EntityRule, ModuleSpec, OperatorSpec, Origin, Policy
 
 MINIMAL = "version: 1\ndetect: {modules: [{use: secrets}]}\n"
 DETECT = "version: 1\nname: p\ndetect: {modules: [{use: secrets}]}\n"
@@ -26,6 +28,8 @@ def test_a_minimal_policy_has_the_documented_defaults() -> None:
     assert (policy.output.mask, policy.output.delivery, policy.output.heartbeat) == ("off", "replay", 5.0)
     where = policy.output.restore_in
     assert (where.text, where.tool_arguments, where.urls) == (True, True, False)
+    source = policy.output.restore_from
+    assert (source.user, source.instructions, source.tool_outputs, source.assistant) == (True, True, True, True)
     assert policy.tokens.style == "angle"
     assert policy.audit.content == "masked"
     assert policy.rule("ANYTHING") == EntityRule(input="mask", output="restore")
@@ -39,6 +43,17 @@ def test_an_entity_takes_missing_halves_of_its_rule_from_default() -> None:
     assert policy.rule("US_SSN") == EntityRule("block", "mask")
     assert policy.rule("URL") == EntityRule("allow", "allow")
     assert policy.rule("OTHER") == EntityRule("mask", "mask")
+
+
+ORIGINS: Final[tuple[Origin, ...]] = ("user", "instructions", "tool_outputs", "assistant")
+
+
+@pytest.mark.parametrize("off", [set(some) for size in range(5) for some in combinations(ORIGINS, size)], ids=sorted)
+def test_a_value_of_nobody_the_policy_knows_comes_back_only_where_everybodys_does(off: set[Origin]) -> None:
+    switches = ", ".join(f"{one}: {'off' if one in off else 'on'}" for one in ORIGINS)
+    source = load_text(f"{DETECT}output: {{restore_from: {{{switches}}}}}").output.restore_from
+    assert {one for one in ORIGINS if source.allows(one)} == set(ORIGINS) - off
+    assert source.everybody == source.allows("other") == (not off)
 
 
 def test_an_entity_without_an_operator_takes_that_of_default() -> None:
@@ -148,6 +163,8 @@ def test_every_difference_in_meaning_changes_the_digest() -> None:
     texts = [
         DETECT,
         DETECT.replace("name: p", "name: q"),
+        DETECT + "output: {restore_from: {user: false}}",
+        DETECT + "output: {restore_from: {assistant: false}}",
         DETECT + "mode: observe",
         DETECT + "actions: {A: {input: block}}",
         DETECT + "actions: {A: {output: block}}",
@@ -166,7 +183,7 @@ def test_the_digest_is_the_same_in_every_process_and_version() -> None:
     # A pinned value: each run of the tests is another process. When it must change, the changelog has to say so,
     # since audits name policies by it.
     text = DETECT + "actions: {US_SSN: {input: block}}\noperators: {default: {use: redact}}"
-    assert load_text(text).digest == "77c26671a7fe5cd1"
+    assert load_text(text).digest == "8475c67a0b2be730"
 
 
 def test_a_changed_copy_has_a_digest_of_its_own() -> None:
