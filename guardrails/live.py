@@ -9,7 +9,7 @@ before it, and its end until that was joined to the next one, or there is none.
 
 Pure: whoever owns a stream has `question()` examined and gives `answer()` the findings, one question at a time. What
 arrives meanwhile is examined with the next. Cost is linear: a question is what is held and a bounded piece before it,
-and one that let nothing go is asked again only when an eighth more is there.
+and what is held is looked at again only when an eighth more is there.
 """
 
 from __future__ import annotations
@@ -165,20 +165,19 @@ class MaskStream:
     def question(self, *, final: bool) -> str | None:
         """The text to be examined now; None where nothing could be let go. `final`: no piece is to come."""
         self._over = self._over or final
-        if self._asked is not None or self._examined is not None or not (final or self._fresh):
+        if self._asked is not None or self._examined is not None or not self.holding:
             return None
-        if self._pieces:
-            self._held, self._pieces = self._held + "".join(self._pieces), []
-        self._fresh = False
-        if not self._held or (not final and len(self._held) < self._again):
+        if not final and not (self._fresh and self.holding >= self._again):
             return None
-        whole = self._behind + self._held
-        start = beginning(whole, len(self._behind), self._bounds)
-        text, base = whole[start:], len(self._behind) - start
+        self._held, self._pieces, self._fresh = self._held + "".join(self._pieces), [], False
+        whole, base = self._behind + self._held, len(self._behind)
         least = _STEP if self._taken else 1 if self.joined_before else WINDOW
-        if not final and cut(text, base, None, self._bounds) - base < least:
+        if not final and cut(whole, base, None, self._bounds) - base < least:
+            self._wait()
             return None
-        self._asked = (text, base, final)
+        start = beginning(whole, base, self._bounds)
+        text = whole[start:]
+        self._asked = (text, base - start, final)
         return text
 
     def answer(self, findings: Sequence[Finding]) -> Outcome | None:
@@ -213,10 +212,9 @@ class MaskStream:
         whole = final and self.joined_after
         end = len(text) if whole else self._cut(text, base, found)
         self._examined = examined._replace(base=end) if final and not whole else None
-        if end == base:
-            self._wait()
-            return None
-        return self._let_go(text[base:end], _between(found, base, end))
+        outcome = self._let_go(text[base:end], _between(found, base, end)) if end > base else None
+        self._wait()
+        return outcome
 
     def _cut(self, text: str, base: int, findings: Sequence[Finding]) -> int:
         return cut(text, base, [*findings, *self._tokens(text)], self._bounds)
@@ -230,7 +228,7 @@ class MaskStream:
         return (Finding(start, end, "", 1.0, "token") for start, end, _ in self._masker.tokens(text, self.known))
 
     def _wait(self) -> None:
-        """Nothing can go: look again when there is noticeably more."""
+        """Look again when there is noticeably more than what is held now."""
         self._again = len(self._held) + len(self._held) // _AGAIN
 
     def _let_go(self, text: str, findings: Sequence[Finding]) -> Outcome:
@@ -238,7 +236,6 @@ class MaskStream:
             text, findings, self.known, escape=self._escape, restore=self._restore, before=self._behind[-LOOK_BACK:]
         )
         self._held = self._held[len(text) :]
-        self._again = 0
         behind = self._behind + text
         self._behind = behind if len(behind) <= _REMEMBERED else behind[-LOOK_BACK:]
         if self._bounds.sentences:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import statistics
 from base64 import b64encode
+from collections.abc import Sequence
 from random import Random
 
 import pytest
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 
 from guardrails import cuts as rule
 from guardrails import live
+from guardrails.findings import Finding
+from guardrails.horizon import Horizon
 from guardrails.live import MaskStream
 from guardrails.tokens import Tokens
 from guardrails.vault import Restorable
@@ -75,6 +78,21 @@ def test_a_run_that_cannot_be_cut_costs_no_more_than_its_length(run: str) -> Non
     """However long it is, it is examined a bounded number of times: an eighth more has to come first."""
     streamed = check(LIVING, f"before {run} after", range(20, len(run), 20))
     assert streamed.asked < 30 * len(run) + 60 * 2_000
+
+
+@pytest.mark.parametrize("run", ["12 " * 3_000, "word\n" * 2_000, " " * 5_000, "\\n " * 3_000])
+def test_a_run_that_cannot_be_cut_is_not_looked_at_with_every_piece(run: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list of words, one on a line, is one of these: to look for a cut in all of it each time would be quadratic."""
+    looked = 0
+
+    def counting(text: str, base: int, findings: Sequence[Finding] | None, bounds: Horizon) -> int:
+        nonlocal looked
+        looked += len(text) - base
+        return rule.cut(text, base, findings, bounds)
+
+    monkeypatch.setattr(live, "cut", counting)
+    check(LIVING, f"before {run} after", range(3, len(run), 3))
+    assert looked < 40 * len(run)
 
 
 def test_the_cost_of_a_long_text_grows_with_its_length() -> None:
