@@ -212,7 +212,7 @@ class MaskStream:
         whole = final and self.joined_after
         end = len(text) if whole else self._cut(text, base, found)
         self._examined = examined._replace(base=end) if final and not whole else None
-        outcome = self._let_go(text[base:end], _between(found, base, end)) if end > base else None
+        outcome = self._let_go(text[base:end], between(found, base, end)) if end > base else None
         self._wait()
         return outcome
 
@@ -250,8 +250,8 @@ def _moved(finding: Finding, by: int) -> Finding:
     return replace(finding, start=finding.start + by, end=finding.end + by)
 
 
-def _between(findings: Sequence[Finding], base: int, end: int) -> list[Finding]:
-    """The findings of a piece of a text, and the parts of those that reach into it."""
+def between(findings: Sequence[Finding], base: int, end: int) -> list[Finding]:
+    """Of a text's findings, those of a piece of it, and the parts of those that reach into it."""
     return [
         replace(one, start=max(one.start, base) - base, end=min(one.end, end) - base)
         for one in findings

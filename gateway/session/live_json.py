@@ -2,12 +2,12 @@
 
 A string, key or number is examined once it is complete, by itself, and goes out with all before it; an array is
 examined whole, for its strings are neighbours. It stays JSON: what is put into a string is escaped, and a number that
-is masked becomes a string.
+is masked becomes a string. What is no JSON is examined as the text that it is, with all that went before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Final, NamedTuple
 
@@ -16,6 +16,8 @@ from gateway.wire.frame import encode
 from gateway.wire.values import Value, Values
 from guardrails.findings import Finding
 from guardrails.joining import Question
+from guardrails.links import LOOK_BACK
+from guardrails.live import between
 from guardrails.redact import Applied, Masked, Masker, Outcome, joined
 from guardrails.vault import Restorable
 
@@ -33,6 +35,7 @@ class JsonStream:
     __slots__ = (
         "_arrays",
         "_asked",
+        "_fresh",
         "_masked",
         "_masker",
         "_raw",
@@ -54,6 +57,7 @@ class JsonStream:
         self._arrays: Final = Arrays()
         self._ready: list[_Unit] = []
         self._asked: list[_Unit] | None = None
+        self._fresh = False
         self._raw: list[str] = []
         self._shown: list[str] = []
         self._masked: list[Masked] = []
@@ -85,18 +89,25 @@ class JsonStream:
         self._raw.append(piece)
         self.size += len(piece)
         for value in self._values.feed(piece):
-            self._ready += map(self._unit, self._arrays.feed(value))
+            self._take(self._arrays.feed(value))
+
+    def _take(self, values: Iterable[Value | Array]) -> None:
+        for value in values:
+            unit = self._unit(value)
+            self._ready.append(unit)
+            self._fresh = self._fresh or bool(unit.question.asked)
 
     def question(self, *, final: bool) -> Sequence[str] | None:
         """The texts to be examined now; None where there is nothing to let go."""
         if self._asked is not None:
             return None
         if final:
-            last = [unit for value in self._values.flush() for unit in self._arrays.feed(value)]
-            self._ready += map(self._unit, (*last, *self._arrays.flush()))
-        if not self._ready or not (final or any(unit.question.asked for unit in self._ready)):
+            for value in self._values.flush():
+                self._take(self._arrays.feed(value))
+            self._take(self._arrays.flush())
+        if not self._ready or not (final or self._fresh):
             return None
-        self._asked, self._ready = self._ready, []
+        self._asked, self._ready, self._fresh = self._ready, [], False
         return list(chain.from_iterable(unit.question.asked for unit in self._asked))
 
     def answer(self, findings: Sequence[Sequence[Finding]]) -> Outcome:
@@ -122,13 +133,23 @@ class JsonStream:
     def _unit(self, of: Value | Array) -> _Unit:
         if isinstance(of, Array):
             return _Unit(of, Question([text.text for text in of.texts], of.groups, words=self._words))
-        return _Unit(of, Question([of.text] if of.text else []))
+        return _Unit(of, Question([self.raw if of.plain else of.text] if of.text else []))
 
     def _outcomes(self, of: Value | Array, found: Sequence[Sequence[Finding]]) -> Iterator[Outcome]:
+        if isinstance(of, Value) and of.plain:
+            yield self._rest(of, found[0])
+            return
         texts = [text.text for text in of.texts] if isinstance(of, Array) else [of.text] if of.text else []
-        plain = isinstance(of, Value) and of.plain
         for text, spans in zip(texts, found, strict=True):
-            yield self._masker.output(text, spans, self.known, escape=plain, restore=self._restore)
+            yield self._masker.output(text, spans, self.known, escape=False, restore=self._restore)
+
+    def _rest(self, value: Value, findings: Sequence[Finding]) -> Outcome:
+        """What is no JSON: of what was found in the whole, what is in it."""
+        whole = self.raw
+        start = len(whole) - len(value.raw)
+        before = whole[max(0, start - LOOK_BACK) : start]
+        spans = between(findings, start, len(whole))
+        return self._masker.output(value.raw, spans, self.known, escape=True, restore=self._restore, before=before)
 
 
 def _written(of: Value | Array, outcomes: Sequence[Outcome]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from random import Random
@@ -13,7 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import NotExamined
+from gateway.session.live_json import JsonStream
 from guardrails.findings import Finding
+from guardrails.redact import Masker
+from guardrails.vault import EMPTY
 from policies.model import Policy
 from tests.kit import CARD, EMAIL, LIVE, LIVE_ALL, REPLAY, REPLAY_ALL, SSN, Wire, policy, token
 from tests.properties.streams import KINDS, Source, chunks, cut, item_of, one, received, sequence
@@ -307,6 +311,35 @@ def test_arguments_that_are_no_json_are_a_text(text: str, size: int) -> None:
     ((arguments,),) = texts(wire, [one("arguments", chunks(text.replace("GRACE", GRACE), size))])
     assert "<EMAIL_ADDRESS_" in arguments
     assert "grace" not in str(wire.sent_down)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{{"card": {CARD}}}',
+        f'{{"a": 5, "b": [1, {CARD}], "c": "x"}}',
+        "[4.111111111111111e15]",
+        f'{{"a": "{EMAIL}", "b": {SSN}}}',
+        f'{{"a": {GRACE}, "b": "{SSN}"}} and {CARD}',
+        f'{{"a": "{SSN}", "b": "{GRACE}',
+        f'{{"a": "x"}} {CARD}',
+    ],
+)
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_what_is_nearly_json_is_masked_as_under_replay(text: str, size: int) -> None:
+    (live,), (replayed,) = (texts(talk(of), [one("arguments", chunks(text, size))]) for of in (LIVE, REPLAY))
+    assert "4111 1111" not in live[0]
+    assert live == replayed
+
+
+def test_the_punctuation_of_json_is_looked_at_once() -> None:
+    """Models may write white space without end."""
+    stream = JsonStream(Masker(LIVE, tenant_secret=b"a" * 32, audit_secret=b"b" * 32), EMPTY, restore=True, words=False)
+    start = time.perf_counter()
+    for _ in range(50_000):
+        stream.feed(" ")
+        assert stream.question(final=False) is None
+    assert time.perf_counter() - start < 5
 
 
 def test_an_item_is_announced_once_and_its_events_are_in_order() -> None:

@@ -71,9 +71,38 @@ def test_whatever_is_broken_nothing_but_punctuation_goes_unread(
     assert [one for one in given_ if one.text is not None] == [one for one in read(text, []) if one.text is not None]
 
 
-@pytest.mark.parametrize("text", ['{"a": ' + "1" * 500, "nonsense", '{"a" "b', "'x'", '"\\ud800"'])
+@pytest.mark.parametrize("text", ['{"a": ' + "1" * 500, "nonsense", '{"a" "b', "'x'", '"\\ud800"', "[" * 65])
 def test_from_what_is_no_json_on_all_is_one_text(text: str) -> None:
     assert read(text, [])[-1].plain
+
+
+@pytest.mark.parametrize(
+    ("begins", "rest"),
+    [
+        ('{"card": ', "4111 1111 1111 1111}"),
+        ('{"mac":', " 00:11:22:33:44:55}"),
+        ('{"a": 536,', "22,1234}"),
+        ("[", "01]"),
+        ("[1,", "]"),
+        ("[1,", "5 true]"),
+        ("{", "12: 13}"),
+        ("", "4111 1111"),
+        ('{"a": ', '"4111" "1111"}'),
+        ("{}", "4111"),
+        ('{"a":{"b":', "1"),
+    ],
+)
+@pytest.mark.parametrize("step", [1, 2, 50])
+def test_a_value_that_cannot_stand_where_it_does_begins_what_is_no_json(begins: str, rest: str, step: int) -> None:
+    """The numbers of a card one by one say nothing."""
+    text = begins + rest
+    found = read(text, list(range(step, len(text), step)))
+    assert (found[-1].raw.strip(), found[-1].plain) == (rest.strip(), True)
+    assert not any(one.plain for one in found[:-1])
+
+
+def test_a_number_says_what_it_reads_as() -> None:
+    assert [one.text for one in read("[4.111111111111111e15]", []) if one.text] == ["4111111111111111.0"]
 
 
 def test_a_long_string_costs_its_length() -> None:
