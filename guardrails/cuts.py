@@ -22,6 +22,7 @@ from guardrails.decode import readings
 from guardrails.findings import Finding
 from guardrails.horizon import Horizon
 from guardrails.modules.secrets import BEGIN, END, PRIVATE_KEY_CHARACTERS
+from guardrails.normalise import CONTEXT
 
 LONGEST_SENTENCE: Final = 1_000
 """Characters after which a sentence that does not end is cut between words."""
@@ -61,8 +62,15 @@ def cut(text: str, base: int, findings: Sequence[Finding] | None, bounds: Horizo
 
 def beginning(text: str, base: int, bounds: Horizon) -> int:
     """Where to begin when what stands after `base` is examined again: far enough, and where no search is under way."""
-    reach = bounds.far if _DIGIT.search(text, base) else bounds.before
-    latest = base - reach
+    far = reach = bounds.far if _DIGIT.search(text, base) else bounds.before
+    start = _beginning(text, base - reach)
+    while start and bounds.views and _hides(text[start:base], far, bounds):
+        reach *= 2
+        start = _beginning(text, base - reach)
+    return start
+
+
+def _beginning(text: str, latest: int) -> int:
     if latest <= 0:
         return 0
     earliest = max(latest - _LOOKED_FOR, 0)
@@ -72,6 +80,14 @@ def beginning(text: str, base: int, bounds: Horizon) -> int:
             return at + 1
         at = _space(text, earliest, at)
     return earliest if nearest < 0 else nearest + 1
+
+
+def _hides(text: str, far: int, bounds: Horizon) -> bool:
+    """Whether another reading of a text, which may have begun before it, is too short: escapes take the room."""
+    return any(
+        view.start < 2 * CONTEXT and view.end == len(text) and len(view.text) < far
+        for view in readings(text, bounds.escapes, folding=bounds.folds)
+    )
 
 
 def _space(text: str, earliest: int, latest: int) -> int:
@@ -105,20 +121,30 @@ def _crossed(findings: Sequence[Finding]) -> Iterator[tuple[int, int]]:
 
 
 def _views(text: str, bounds: Horizon) -> Iterator[tuple[int, int]]:
-    """Where the end of another reading is too near to be seen past."""
-    if bounds.views:
-        for view in readings(text, bounds.escapes, folding=bounds.folds):
-            yield max(view.start, view.end - bounds.after), view.end - 1
+    """Where the end of another reading is too near to be seen past, as it reads: an escape takes six characters."""
+    if not bounds.views:
+        return
+    for view in readings(text, bounds.escapes, folding=bounds.folds):
+        length = len(view.text)
+        near, _ = view.span(max(length - bounds.after, 0), length)
+        yield max(view.start, min(near, view.end - bounds.after)), view.end - 1
+        if bounds.keys and view.end > len(text) - bounds.after:
+            yield from ((view.span(at, length)[0], len(text)) for at in _unended(view.text, 0))
 
 
 def _keys(text: str, base: int, bounds: Horizon) -> Iterator[tuple[int, int]]:
     """Private keys whose end is still to come."""
-    if not bounds.keys or "-----BEGIN" not in text:
+    if bounds.keys:
+        yield from ((at, len(text)) for at in _unended(text, base))
+
+
+def _unended(text: str, base: int) -> Iterator[int]:
+    if "-----BEGIN" not in text:
         return
     for begin in BEGIN.finditer(text, base):
         limit = begin.end() + PRIVATE_KEY_CHARACTERS
         if limit > len(text) and END.search(text, begin.end(), limit) is None:
-            yield begin.start(), len(text)
+            yield begin.start()
     unfinished = _BEGINNING.search(text, base)
     if unfinished is not None:
-        yield unfinished.start(), len(text)
+        yield unfinished.start()

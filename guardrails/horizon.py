@@ -20,8 +20,6 @@ from policies.model import ModuleSpec, Policy
 BEFORE: Final = 256
 """Characters before a place that are always looked at: more than any built-in module looks back, context words apart,
 and enough for its search to fall into step (decision 0022)."""
-_TOKEN: Final = 6
-"""White spaces in a token that a model has written with spaces (variants.py)."""
 _ESCAPES: Final = frozenset({"percent", "html", "json"})
 _BOUNDS: Final = {"shapes": Bound(8, before=64, after=16), "secrets": Bound(1, before=160, after=4)}
 """`shapes`: dates and numbers in groups. `secrets`: only private keys hold spaces, and cuts.py holds those together."""
@@ -63,7 +61,7 @@ def horizon(policy: Policy) -> Horizon:
     return Horizon(
         after=max([window, *(bound.after for bound in known)]),
         words=1
-        + max([_TOKEN, *(bound.words for bound in known), *(len(entry.text.split()) - 1 for entry in detect.deny)]),
+        + max([0, *(bound.words for bound in known), *(len(entry.text.split()) - 1 for entry in detect.deny)]),
         before=before,
         far=max([before, *(bound.before + CONTEXT for bound in known)]),
         sentences=len(known) < len(bounds),

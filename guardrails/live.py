@@ -224,8 +224,10 @@ class MaskStream:
         return self._masker.late(text, findings, self.known, self._covered)
 
     def _tokens(self, text: str) -> Iterator[Finding]:
-        """The conversation's own tokens, which may hold spaces: no cut goes through one."""
-        return (Finding(start, end, "", 1.0, "token") for start, end, _ in self._masker.tokens(text, self.known))
+        """The conversation's own tokens, and what may become one, with spaces even: no cut goes through either."""
+        spans = [(start, end) for start, end, _ in self._masker.tokens(text, self.known)]
+        for start, end in (*spans, (self._masker.unfinished(text, self.known), len(text))):
+            yield Finding(start, end, "", 1.0, "token")
 
     def _wait(self) -> None:
         """Look again when there is noticeably more than what is held now."""

@@ -14,9 +14,10 @@ from typing import Final, Literal, TypeAlias
 
 from guardrails import operators, persons
 from guardrails.findings import Finding, resolve
+from guardrails.links import LOOK_BACK
 from guardrails.restore import Restorer
 from guardrails.tokens import REMEMBERED, Tokens, grammar
-from guardrails.variants import found
+from guardrails.variants import found, unfinished
 from guardrails.vault import Restorable
 from policies.model import EntityRule, Policy
 
@@ -157,7 +158,9 @@ class Masker:
                 shown = hidden = value
                 token = tokens[finding.start][1]
                 if restore:
-                    shown = self.restorer.one(token, before + text[: finding.start], known, escape=escape)
+                    ahead = text[max(0, finding.start - LOOK_BACK) : finding.start]
+                    ahead = ahead if len(ahead) == LOOK_BACK else before + ahead
+                    shown = self.restorer.one(token, ahead, known, escape=escape)
                     shown = value if shown == token else shown
             else:
                 hidden = shown = self._replacement(finding.entity, value, {}, bare=False)
@@ -179,6 +182,10 @@ class Masker:
     def tokens(self, text: str, known: Restorable, *, before: str = "") -> Iterator[tuple[int, int, str]]:
         """Where the conversation's own tokens stand in a text."""
         return found(text, known, self._grammar.opening, before=before)
+
+    def unfinished(self, text: str, known: Restorable) -> int:
+        """From where on a text could still become one of those; its length when nothing of it can."""
+        return unfinished(text, known, self._grammar.opening)
 
     def late(
         self, text: str, findings: Iterable[Finding], known: Restorable, covered: Sequence[tuple[int, int]]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import statistics
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 
 import pytest
@@ -21,9 +21,11 @@ from guardrails.horizon import Horizon
 from guardrails.live import MaskStream
 from guardrails.tokens import Tokens
 from guardrails.vault import Restorable
+from tests.kit import policy
 from tests.properties.living import PIECES, SPACES, VALUES, Living, bound, check, cuts, hurting, prose, strict
 
 LIVING = strict()
+PLAIN = Living(policy())
 ENCODED = b64encode(b"They say that you can write to whom you want. " * 20 + b"To grace.hopper@example.com").decode()
 WRAPPED = "See this:\n" + "\n".join(ENCODED[at : at + 10] for at in range(0, len(ENCODED), 10)) + " and the rest. " * 20
 TEXTS = st.lists(st.tuples(st.sampled_from(PIECES), st.sampled_from(SPACES)), max_size=40).map(
@@ -103,6 +105,58 @@ def test_the_cost_of_a_long_text_grows_with_its_length() -> None:
 
 def test_lines_of_base64_are_one_run() -> None:
     check(LIVING, WRAPPED, range(20, len(WRAPPED), 20))
+
+
+NEAR = r"""
+    - use: secrets
+    - use: patterns
+      patterns: [{entity: EMPLOYEE_ID, regex: 'EMP-\d{6}', score: 0.2, context: [employee]}]
+"""
+HIDING = Living(policy(detect="  fold: true\n  decode: [percent, html, json]\n", modules=NEAR))
+SAID = "employee and then that was all for us to see it in here now"
+WORDS = "so we go on with other words now " * 40
+
+
+def spread(text: str) -> str:
+    """A text whose letters take eleven characters each."""
+    return "".join(letter + "\u200b" * 10 if letter != " " else " " for letter in text)
+
+
+def escaped(text: str) -> str:
+    return "".join(f"\\u{ord(letter):04x}" if letter != " " else " " for letter in text)
+
+
+@pytest.mark.parametrize("write", [spread, escaped])
+@pytest.mark.parametrize("size", [1, 23])
+def test_words_of_context_count_however_long_they_are_written(write: Callable[[str], str], size: int) -> None:
+    """What looks 80 characters around sees 80 of the text as it reads."""
+    for text in (
+        f"{WORDS}{write(SAID)} EMP-123456 {WORDS}",
+        f"{WORDS}EMP-123456 {write(' '.join(SAID.split()[::-1]))} {WORDS}",
+    ):
+        assert "EMP" not in HIDING.whole(text).replace("EMPLOYEE_ID", "")
+        check(HIDING, text, range(size, len(text), size))
+
+
+@pytest.mark.parametrize("dash", ["\\u002d", "%2d", "\uff0d"])
+def test_a_private_key_in_another_reading_is_held_to_its_end(dash: str) -> None:
+    lines = "MIIEvQIBADANBgkqhkiG9w0B\\/AQ\uff21\n" * 40
+    text = f"{WORDS}{dash}----BEGIN PRIVATE KEY-----\n{lines}-----END PRIVATE KEY-----\n{WORDS}"
+    assert "MII" not in HIDING.whole(text)
+    check(HIDING, text, range(7, len(text), 7))
+
+
+@pytest.mark.parametrize(
+    "entity", ["EMAIL_ADDRESS", "OUR_OWN_LONG_CUSTOMER_ID_OF_A_BANK", "_".join("ABCDEFGHIJKLMNOPQRST")]
+)
+@pytest.mark.parametrize("size", [1, 23])
+def test_a_token_with_spaces_is_held_to_its_end_however_many_it_has(entity: str, size: int) -> None:
+    token = Tokens(b"a" * 32, "angle").make(entity, "x17", {})
+    spaced = f"<   {entity.replace('_', ' ').lower()} {token.rpartition('_')[2][:-1]}   >"
+    text = f"{WORDS}{spaced} {WORDS}"
+    known = Restorable({token: "x17"})
+    assert "x17" in PLAIN.whole(text, known)
+    check(PLAIN, text, range(size, len(text), size), known)
 
 
 # The mutants
