@@ -60,8 +60,7 @@ def horizon(policy: Policy) -> Horizon:
     before = max([BEFORE, *(bound.before for bound in known if bound.before <= BEFORE)])
     return Horizon(
         after=max([window, *(bound.after for bound in known)]),
-        words=1
-        + max([0, *(bound.words for bound in known), *(len(entry.text.split()) - 1 for entry in detect.deny)]),
+        words=1 + max([0, *(bound.words for bound in known), *(len(entry.text.split()) - 1 for entry in detect.deny)]),
         before=before,
         far=max([before, *(bound.before + CONTEXT for bound in known)]),
         sentences=len(known) < len(bounds),

@@ -12,7 +12,7 @@ from typing import Final
 from guardrails.links import LOOK_BACK
 from guardrails.restore import Restorer, is_escaped
 from guardrails.tokens import MAX_ENTITY, MAX_ID_LENGTH
-from guardrails.variants import may_hold, unfinished
+from guardrails.variants import LEAD, may_hold, unfinished
 from guardrails.vault import Restorable
 
 _UNFINISHED: Final = re.compile(r"\\(?:u(?:[0-9a-fA-F]{0,3}))?\Z")
@@ -133,7 +133,7 @@ class RestoreStream:
 
     def _passed(self, text: str) -> None:
         """Keep what went by, as far as it decides whether the next token stands in a link, or in a word."""
-        self._last = text[-1:] or self._last
+        self._last = (self._last + text[-LEAD:])[-LEAD:]
         if self._keeps:
             self._recent.append(text[-LOOK_BACK:])
             if len(self._recent) > _PIECES:

@@ -22,6 +22,8 @@ from guardrails.vault import FEW, Restorable
 LONGEST: Final = 2 * MAX_ENTITY + MAX_ID_LENGTH + 32
 """Characters of the longest variant: a name with `\\_` for each `_`, brackets as escapes, and what may be inside."""
 
+LEAD: Final = 3
+"""Characters before a name that say whether it stands alone: two `_`, and what they stand behind."""
 _EXACT: Final = MAX_ENTITY
 """Characters after a bracket among which a variant with spaces has its first."""
 _ESCAPE: Final = len(r"\u003c")
@@ -47,6 +49,7 @@ _CLOSING: Final = {
 }
 _BEGUN: Final = re.compile(r"(?:&(?:[lg]t?|#[0-9xX][0-9a-fA-F]{0,2}|#)?|\\(?:u0{0,2}3?)?)\Z")
 """An escape of a bracket that is not all there."""
+_STAR: Final = re.compile(r"\*")
 _SIGNS: Final = ("_", "&", "\\", "*")
 
 
@@ -74,11 +77,11 @@ def _opened(opening: str) -> re.Pattern[str]:
 def found(text: str, known: Restorable, opening: str, *, before: str = "") -> Iterator[tuple[int, int, str]]:
     """Where tokens of a conversation stand in a text, as they are or in a variant, in order, with the token itself.
 
-    `before` is what of the text went ahead; its last character counts.
+    `before` is what of the text went ahead; its last `LEAD` characters count.
     """
     if not known or not may_hold(text, opening):
         return
-    lead = before[-1:]
+    lead = before[-LEAD:]
     for start, end, identity in _ids(text, known, opening):
         for token in known.by_id[identity]:
             span = _span(lead, text, start, end, token, opening)
@@ -149,10 +152,8 @@ def unfinished(text: str, known: Restorable, opening: str, *, before: str = "") 
             return start
     at = max(low, len(text.rstrip(_RUN)))
     begun = _BEGUN.search(text, low) if escaped else None
-    starts = [at] if at < len(text) and _may_begin(text[at:], known) else []
-    lead = text[at - 1 : at] if at else before[-1:]
-    if lead.isalnum() and lead.isascii():
-        starts = []
+    alone = _begins(text[at:], known, text[at - 1 : at] if at else before[-1:])
+    starts = [] if alone is None else [at + alone]
     if begun is not None:
         starts.append(begun.start())
     return min(starts, default=len(text))
@@ -168,16 +169,18 @@ def _openings(text: str, low: int, opening: str, *, escaped: bool) -> Iterator[t
         at = text.find(opening, at + 1)
 
 
-def _may_begin(run: str, known: Restorable) -> bool:
-    """Whether a run of letters may be the beginning, or all, of a token without brackets."""
+def _begins(run: str, known: Restorable, lead: str) -> int | None:
+    """From where on a run of letters, after `lead`, may be the beginning or all of a token without brackets."""
+    follows = lead.isalnum() and lead.isascii()
     if run.isalnum():
-        return known.may_be(run.upper())
-    # Emphasis before it is no part of it; what is found begins after any of these.
-    return any(known.may_be(_plain(run[at:])) for at in {0, len(run) - len(run.lstrip("_*\\"))} | _stars(run))
-
-
-def _stars(run: str) -> set[int]:
-    return {at + 1 for at, sign in enumerate(run) if sign == "*"} if "*" in run else set()
+        return 0 if not follows and known.may_be(run.upper()) else None
+    # It begins where the run does, or after emphasis; `_` before the name is looked at, too.
+    for place in (*(() if follows else (0,)), *(star.end() for star in _STAR.finditer(run))):
+        rest = run[place:]
+        name = rest.lstrip("_")
+        if rest and name != "\\" and known.may_be(_plain(name)):
+            return place
+    return None
 
 
 def _may_go_on(rest: str, known: Restorable) -> bool:

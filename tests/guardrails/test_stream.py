@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from random import Random
 
 import pytest
 
@@ -48,6 +49,33 @@ def test_for_every_cut_the_pieces_joined_are_the_whole_restored(text: str, escap
         assert joined([text[:cut], text[cut:]], escape=escape) == expected
     for size in (1, 2, 3, 5, 7, 11, 50):
         assert joined([text[at : at + size] for at in range(0, len(text), size)], escape=escape) == expected
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_so_it_is_for_whatever_models_make_of_tokens(seed: int) -> None:
+    """Names after emphasis, letters and `_`, and brackets that open and close nothing, however these follow."""
+    random = Random(seed)
+    text = "".join(random.choice([_variant, _sign])(random) for _ in range(random.randint(1, 12)))
+    expected = RESTORER.whole(text, KNOWN)
+    for size in (1, 2, 5, 20):
+        assert joined([text[at : at + size] for at in range(0, len(text), size)]) == expected
+
+
+def _variant(random: Random) -> str:
+    token = random.choice([TOKEN, NEAR, OTHER])
+    name, _, identity = token[1:-1].rpartition("_")
+    between = random.choice(["_", " ", "*", "\\_", "\\*"])
+    name = random.choice([str.lower, str.upper, str.title])(name).replace("_", between)
+    opened, closed = random.choice(["<", "", "&lt;", "\\u003C"]), random.choice([">", "", "&gt;", "\\>"])
+    inside = [random.choice(["", " ", "*", "**", "`", "***", "****"]) for _ in range(2)]
+    whole = f"{opened}{inside[0]}{name}{between}{identity}{inside[1]}{closed}"
+    return whole[: random.randint(1, len(whole))] if random.random() < 0.3 else whole
+
+
+def _sign(random: Random) -> str:
+    return random.choice(
+        ["*", "**", "_", "__", "\\", "\\u", "&", "&l", "<", ">", " ", "\n", "a", "a_", "email_", "x*", "``"]
+    )
 
 
 def test_the_texts_above_can_show_a_mistake() -> None:
