@@ -49,7 +49,6 @@ _CLOSING: Final = {
 }
 _BEGUN: Final = re.compile(r"(?:&(?:[lg]t?|#[0-9xX][0-9a-fA-F]{0,2}|#)?|\\(?:u0{0,2}3?)?)\Z")
 """An escape of a bracket that is not all there."""
-_STAR: Final = re.compile(r"\*")
 _SIGNS: Final = ("_", "&", "\\", "*")
 
 
@@ -175,7 +174,8 @@ def _begins(run: str, known: Restorable, lead: str) -> int | None:
     if run.isalnum():
         return 0 if not follows and known.may_be(run.upper()) else None
     # It begins where the run does, or after emphasis; `_` before the name is looked at, too.
-    for place in (*(() if follows else (0,)), *(star.end() for star in _STAR.finditer(run))):
+    places = [at + 1 for at, sign in enumerate(run) if sign == "*"]
+    for place in places if follows else (0, *places):
         rest = run[place:]
         name = rest.lstrip("_")
         if rest and name != "\\" and known.may_be(_plain(name)):

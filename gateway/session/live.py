@@ -25,6 +25,7 @@ from gateway.session.live_places import (
     Spot,
     fields,
     item_of,
+    name_of,
     named,
     number_of,
     part_source,
@@ -121,7 +122,8 @@ class Live:
             item = frame.get("item")
             if not isinstance(item, dict) or index in response.live:
                 return False
-            live = response.live[index] = LiveItem(index, lane)
+            live = response.live[index] = LiveItem(index, lane, name_of(item))
+            response.named.setdefault(live.name, live)
             kind = item.get("type")
             if isinstance(kind, str) and kind in FIELDS:
                 self._open(response, live, FIELDS[kind], ("", 0))
@@ -269,6 +271,7 @@ class Live:
                     masked = text.stream.masked
                     response.content[place] = masked if isinstance(masked, list) else [masked]
         response.live.clear()
+        response.named.clear()
 
     def _open(self, response: Response, item: LiveItem, source: Source, place: Place) -> None:
         if len(item.texts) >= LARGEST:

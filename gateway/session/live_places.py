@@ -51,6 +51,19 @@ def item_of(response: Response, index: Json) -> LiveItem | None:
     return None if number is None else response.live.get(number)
 
 
+def name_of(item: Frame) -> tuple[str, str]:
+    """The type and id of an item."""
+    return str(item.get("type")), str(item.get("id"))
+
+
+def whole_of(response: Response, item: Json, index: Json) -> LiveItem | None:
+    """The item that the last event has whole at an index. It may leave items out, so the index says not all."""
+    if not isinstance(item, dict):
+        return None
+    live = item_of(response, index)
+    return live if live is not None and live.name == name_of(item) else response.named.get(name_of(item))
+
+
 def part_source(frame: Frame) -> Source | None:
     """How the part of an event streams."""
     part = frame.get("part")
@@ -72,12 +85,13 @@ def spot_of(response: Response, waiting: Outgoing, text: Text) -> Spot | None:
     if text.is_key or not response.live:
         return None
     steps = text.steps()
-    index: Json = None
+    item: LiveItem | None = None
     if waiting.row.cls is Class.ITEM_DONE and steps[:1] == ["item"]:
-        index, steps = waiting.frame.get("output_index"), steps[1:]
+        item, steps = item_of(response, waiting.frame.get("output_index")), steps[1:]
     elif waiting.row.cls is Class.TERMINAL and steps[:2] == ["response", "output"] and len(steps) > 3:
         index, steps = steps[2], steps[3:]
-    item = item_of(response, index)
+        output = _output(waiting)
+        item = whole_of(response, output[index], index) if isinstance(index, int) and output else None
     if item is None:
         return None
     match steps:
@@ -99,16 +113,20 @@ def repeated(spot: Spot) -> LiveText | None:
 def fields(response: Response, waiting: Outgoing) -> Iterator[tuple[Frame, LiveText]]:
     """The whole items of an event of which a field has gone out, with that field."""
     if waiting.row.cls is Class.ITEM_DONE:
-        items: list[tuple[Json, Json]] = [(waiting.frame.get("output_index"), waiting.frame.get("item"))]
+        items = [(item_of(response, waiting.frame.get("output_index")), waiting.frame.get("item"))]
     else:
-        whole = waiting.frame.get("response") if waiting.row.cls is Class.TERMINAL else None
-        output = whole.get("output") if isinstance(whole, dict) else None
-        items = list(enumerate(output)) if isinstance(output, list) else []
-    for index, item in items:
-        live = item_of(response, index)
+        items = [(whole_of(response, item, index), item) for index, item in enumerate(_output(waiting))]
+    for live, item in items:
         text = live.texts.get(("", 0)) if live is not None else None
         if text is not None and isinstance(item, dict) and isinstance(item.get(text.source.field), str):
             yield item, text
+
+
+def _output(waiting: Outgoing) -> list[Json]:
+    """The items that the last event of a response has."""
+    whole = waiting.frame.get("response") if waiting.row.cls is Class.TERMINAL else None
+    output = whole.get("output") if isinstance(whole, dict) else None
+    return output if isinstance(output, list) else []
 
 
 def named(text: LiveText) -> str:

@@ -219,6 +219,8 @@ class LiveItem:
 
     index: int
     lane: Lane
+    name: tuple[str, str]
+    """Its type and id."""
     texts: dict[Place, LiveText] = field(default_factory=dict)
     rows: dict[tuple[str, str], LiveRow] = field(default_factory=dict)
     """By the array of their parts, and the field of those."""
@@ -269,6 +271,8 @@ class Response:
     tools: dict[int, str] = field(default_factory=dict)
     """What each item calls, where the policy names tools."""
     live: dict[int, LiveItem] = field(default_factory=dict)
+    named: dict[tuple[str, str], LiveItem] = field(default_factory=dict)
+    """The same by their types and ids."""
     heartbeat: Frame | None = None
     sequence: int = 0
     quiet: bool = True

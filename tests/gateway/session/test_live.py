@@ -512,6 +512,22 @@ def _said(value: Any, text: str) -> Any:
     return [_said(child, text) for child in value] if isinstance(value, list) else value
 
 
+@pytest.mark.parametrize("field", ["text", "arguments"])
+def test_an_item_that_the_last_event_leaves_out_gives_its_text_to_no_other(field: str) -> None:
+    """The items after it have other places there than in the stream."""
+    wire = talk()
+    said = ['{"a": "first"}', f'{{"a": "{GRACE}"}}']
+    *events, last = sequence([one(field, [text]) for text in said])
+    del last["response"]["output"][0]
+    for event in (*events, last):
+        wire.provider(event)
+    (item,) = wire.sent_down[-1]["response"]["output"]  # type: ignore[index,call-overload]
+    shown = item["arguments"] if field == "arguments" else item["content"][0]["text"]
+    assert item["id"] == "item_1"
+    assert shown.startswith('{"a": "<EMAIL_ADDRESS_')
+    assert GRACE not in str(wire.sent_down)
+
+
 def test_a_response_that_breaks_off_ends_with_what_it_had() -> None:
     wire = talk()
     events = sequence([one("text", chunks(TEXT, 10))])
