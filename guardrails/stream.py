@@ -19,38 +19,24 @@ _UNFINISHED: Final = re.compile(r"\\(?:u(?:[0-9a-fA-F]{0,3}))?\Z")
 _LONGEST_IN_JSON: Final = MAX_ENTITY + MAX_ID_LENGTH + 14
 _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _PIECES: Final = 1024
-"""Pieces kept before they are joined and cut to what counts: bounded, and joined rarely."""
+"""Pieces kept before they are joined: bounded, and joined rarely."""
 _WHOLE: Final = 100_000
-"""Characters of a text of which all is kept until it ends."""
+"""Characters of a text of which all is kept until it ends; of a longer one only what decides about links."""
 
 
 class RestoreStream:
     """One text that arrives in pieces: `feed()` each, then `flush()`."""
 
-    __slots__ = (
-        "_came",
-        "_escape",
-        "_given",
-        "_held",
-        "_keeps",
-        "_last",
-        "_marks",
-        "_recent",
-        "_restorer",
-        "_room",
-        "known",
-    )
+    __slots__ = ("_came", "_escape", "_given", "_held", "_marks", "_pieces", "_restorer", "_whole", "known")
 
     def __init__(self, restorer: Restorer, known: Restorable, *, escape: bool = False) -> None:
         self._restorer = restorer
         self._escape = escape
         self._held = ""
-        self._last = ""
-        self._recent: list[str] = []
-        self._came: list[str] = []
+        self._pieces: list[str] = []
+        self._came = ""
         self._given: list[str] = []
-        self._room = _WHOLE
-        self._keeps = not restorer.urls
+        self._whole = True
         opening = re.escape(restorer.grammar.opening)
         self._marks = re.compile(rf"{opening}|\\" if escape else rf"{opening}|[_&\\*]").search
         self.known = known
@@ -63,36 +49,46 @@ class RestoreStream:
     def feed(self, piece: str) -> str:
         """Take the next piece; give what is certain by now."""
         if not self._held and self._marks(piece) is None and (self._escape or self._ends_otherwise(piece)):
-            self._passed(piece)
-            self._keep(piece, piece)
+            self._pieces.append(piece)
+            if len(self._pieces) > _PIECES:
+                self._gather()
             return piece
+        self._gather()
         text = self._held + piece
         cut = self._certain_in_json(text) if self._escape else self._certain(text)
         self._held = text[cut:]
-        new = self._restore(text[:cut])
-        self._keep(piece, new)
-        return new
+        return self._restore(text[:cut])
 
     def flush(self) -> str:
         """The text is at its end: give what was held back."""
+        self._gather()
         rest, self._held = self._held, ""
-        new = self._restore(rest)
-        self._keep("", new)
-        return new
+        return self._restore(rest)
 
     def became(self, text: str) -> str | None:
         """What all that came became, where it is this text; None where it is not, or was too long to keep."""
-        whole = self._room >= 0 and not self._held and "".join(self._came) == text
-        return "".join(self._given) if whole else None
+        self._gather()
+        return "".join(self._given) if self._whole and not self._held and self._came == text else None
 
-    def _keep(self, piece: str, new: str) -> None:
-        """Keep what a piece became: the whole text is told again when it ends, and need not be restored again."""
-        if self._room >= 0:
-            self._room -= len(piece)
-            self._came.append(piece)
+    def _gather(self) -> None:
+        """Put the pieces that went by unchanged with what came before them."""
+        if self._pieces:
+            passed = "".join(self._pieces)
+            self._pieces.clear()
+            self._passed(passed, passed)
+
+    def _passed(self, text: str, new: str) -> None:
+        """Keep what went by, and what it became.
+
+        What went by decides whether the next token stands in a link, or in a word. And the whole text is told again
+        when it ends: it need not be restored again.
+        """
+        self._came += text
+        if self._whole:
             self._given.append(new)
-            if self._room < 0:
-                self._came, self._given = [], []
+        if len(self._came) > _WHOLE:
+            self._whole, self._came = False, self._came[-LOOK_BACK:]
+            self._given.clear()
 
     def _ends_otherwise(self, piece: str) -> bool:
         """Whether the last word of a piece begins no token: true of nearly all, so it has to be fast."""
@@ -101,7 +97,7 @@ class RestoreStream:
 
     def _certain(self, text: str) -> int:
         """How much of a text cannot be the beginning of a token."""
-        return unfinished(text, self.known, self._restorer.grammar.opening, before=self._last)
+        return unfinished(text, self.known, self._restorer.grammar.opening, before=self._came[-LEAD:])
 
     def _certain_in_json(self, text: str) -> int:
         """The same in JSON source, where a bracket may be an escape that is itself not there yet as a whole.
@@ -122,19 +118,9 @@ class RestoreStream:
         return end
 
     def _restore(self, text: str) -> str:
-        whole = not self._escape or self._restorer.grammar.closing in text or "\\u" in text
-        before = ""
-        if self._recent and whole and (self._escape or may_hold(text, self._restorer.grammar.opening)):
-            before = "".join(self._recent)[-LOOK_BACK:]
-            self._recent = [before]
-        restored = self._restorer.whole(text, self.known, escape=self._escape, before=before or self._last)
-        self._passed(text)
-        return restored
-
-    def _passed(self, text: str) -> None:
-        """Keep what went by, as far as it decides whether the next token stands in a link, or in a word."""
-        self._last = (self._last + text[-LEAD:])[-LEAD:]
-        if self._keeps:
-            self._recent.append(text[-LOOK_BACK:])
-            if len(self._recent) > _PIECES:
-                self._recent = ["".join(self._recent)[-LOOK_BACK:]]
+        escape, grammar = self._escape, self._restorer.grammar
+        may = grammar.closing in text or "\\u" in text if escape else may_hold(text, grammar.opening)
+        before = self._came[-LOOK_BACK if may else -LEAD :]
+        new = self._restorer.whole(text, self.known, escape=escape, before=before)
+        self._passed(text, new)
+        return new
