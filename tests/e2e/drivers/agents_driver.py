@@ -1,12 +1,13 @@
-"""Runs in the environment of its own that openai-agents needs; prints one JSON line for each turn.
+"""Runs in the environment of its own that openai-agents needs, which takes seconds to import: one process for many runs.
 
-Arguments: base URL, run | streamed, ws | http, then a model for each size of delta. The key is in OPENAI_API_KEY.
+Reads a JSON line for each run: `url`, `key`, `mode` (run | streamed), `way` (ws | http), and `models`, one for each size
+of delta. Answers with one: `turns`, or an `error`. Ends with its input.
 """
 
 import asyncio
 import json
-import os
 import sys
+import traceback
 from typing import Any
 
 from agents import Agent, ModelSettings, Runner, function_tool, set_tracing_disabled
@@ -24,8 +25,10 @@ def send_mail(to: str, body: str) -> str:
     return f"sent {body} to {to}"
 
 
-async def turn(agent: Agent[Any], prompt: str, *, streamed: bool, previous: str | None = None) -> str | None:
-    """Run one turn, print what came of it, and return the id of its response."""
+async def turn(
+    agent: Agent[Any], prompt: str, *, streamed: bool, previous: str | None = None
+) -> tuple[dict[str, Any], str | None]:
+    """Run one turn; what came of it, and the id of its response."""
     executed.clear()
     deltas = ""
     result: Any
@@ -36,27 +39,40 @@ async def turn(agent: Agent[Any], prompt: str, *, streamed: bool, previous: str 
                 deltas += event.data.delta
     else:
         result = await Runner.run(agent, prompt, previous_response_id=previous)
-    line = {"prompt": prompt, "answer": result.final_output, "deltas": deltas, "executed": executed}
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
-    return str(result.last_response_id) if result.last_response_id else None
+    came = {"prompt": prompt, "answer": result.final_output, "deltas": deltas, "executed": [*executed]}
+    return came, result.last_response_id
 
 
-async def main(base_url: str, mode: str, way: str, *models: str) -> None:
+async def converse(*, url: str, key: str, mode: str, way: str, models: list[str]) -> list[dict[str, Any]]:
     """Have the same four-part conversation with each model."""
-    set_tracing_disabled(True)
-    client = AsyncOpenAI(base_url=base_url, api_key=os.environ["OPENAI_API_KEY"], max_retries=0)
+    turns: list[dict[str, Any]] = []
+    streamed = mode == "streamed"
+    client = AsyncOpenAI(base_url=url, api_key=key, max_retries=0)
     for name in models:
         kind = OpenAIResponsesWSModel if way == "ws" else OpenAIResponsesModel
         model = kind(model=name, openai_client=client)
         plain = Agent(name="plain", instructions="You are kind.", model=model)
         caller: Agent[Any] = Agent(name="caller", model=model, tools=[send_mail], model_settings=ModelSettings())
-        last = await turn(plain, PROMPT, streamed=mode == "streamed")
-        await turn(plain, "RECALL", streamed=mode == "streamed", previous=last)
-        await turn(plain, f"REASON {PROMPT}", streamed=mode == "streamed")
-        await turn(caller, f"TOOL {PROMPT}", streamed=mode == "streamed")
+        came, last = await turn(plain, PROMPT, streamed=streamed)
+        turns.append(came)
+        turns.append((await turn(plain, "RECALL", streamed=streamed, previous=last))[0])
+        turns.append((await turn(plain, f"REASON {PROMPT}", streamed=streamed))[0])
+        turns.append((await turn(caller, f"TOOL {PROMPT}", streamed=streamed))[0])
         await model.close()
     await client.close()
+    return turns
 
 
-asyncio.run(main(*sys.argv[1:]))
+def main() -> None:
+    """Run what is asked for, one after the other, each in an event loop and with a client of its own."""
+    set_tracing_disabled(True)
+    for line in sys.stdin:
+        try:
+            answer: dict[str, Any] = {"turns": asyncio.run(converse(**json.loads(line)))}
+        except Exception:  # noqa: BLE001  the test that asked for it shows it
+            answer = {"error": traceback.format_exc()}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+main()
