@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from gateway.inbox import LENGTH
@@ -310,21 +308,33 @@ def test_heartbeats_come_while_a_response_is_held_back() -> None:
     run(lambda: World(HEARTBEAT), script)
 
 
-def test_an_idle_connection_is_closed_and_a_busy_one_is_not() -> None:
+def test_an_idle_connection_is_closed() -> None:
+    world = run(lambda: World(idle=0.02), lambda _: settled())
+    assert world.client.closed == (1001, "idle")
+    assert [row.reason for row in world.sink.rows] == ["The connection was idle."]
+
+
+def test_a_busy_connection_is_not_idle_before_its_response_is_over() -> None:
+    def look_long_after(world: World) -> None:
+        world.runner._active -= 1000.0
+        world.runner._watch()
+
     async def script(world: World) -> None:
         world.client.create("x")
         await world.provider.next()
         world.provider.begin()
         await world.client.next()
-        # The watch has looked at least once by now and found a response under way.
-        before = world.runner._timers[0]
-        while world.runner._timers.get(0) is before:
-            await asyncio.sleep(0)
+        await settled()
+        look_long_after(world)
+        assert not world.runner._timers[0].cancelled(), "it looks again"
+        await settled()
         assert world.client.closed is None
         world.provider.end()
         await world.client.next()
+        await settled()
+        look_long_after(world)
 
-    world = run(lambda: World(idle=0.02), script)
+    world = run(World, script)
     assert world.client.closed == (1001, "idle")
     assert [row.reason for row in world.sink.rows] == [None, None, "The connection was idle."]
 
