@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -82,14 +84,20 @@ def redis_server(folder: Path) -> Iterator[RedisServer]:
             pytest.fail("redis-server is not installed")
         pytest.skip("redis-server is not installed here")
     folder.mkdir(parents=True, exist_ok=True)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = int(probe.getsockname()[1])
-    server = RedisServer(program, folder, port)
+    server = RedisServer(program, folder, _free_port())
     server.start()
     try:
         yield server
     finally:
         server.stop()
+
+
+def _free_port() -> int:
+    """A port below those that systems hand out: one of those would be another test's while nothing listens on it."""
+    while True:
+        port = secrets.choice(range(20_000, 30_000))
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def is_down(server: RedisServer) -> bool:

@@ -7,12 +7,12 @@ import os
 import queue
 import re
 import secrets
-import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ def installed(program: Path) -> Path:
 
 
 class Process:
-    """A server in a process of its own, ready when constructed: `url` is the one in its first line that has one."""
+    """A server in a process of its own, ready when asked for its `url`: that in its first line that has one."""
 
     def __init__(self, *arguments: str, env: dict[str, str] | None = None, errors: Path) -> None:
         self.errors = errors
@@ -79,7 +79,6 @@ class Process:
             )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.url = self._ready_url()
 
     @property
     def pid(self) -> int:
@@ -93,7 +92,9 @@ class Process:
                 self._lines.put(line)
         self._lines.put(None)
 
-    def _ready_url(self) -> str:
+    @cached_property
+    def url(self) -> str:
+        """Where it serves. Several that are started before the first is waited for start beside each other."""
         try:
             while (line := self._lines.get(timeout=START_SECONDS)) is not None:
                 if found := re.search(r"https?://[\w.\[\]:]+(/v1)?", line):
@@ -165,24 +166,17 @@ def _no_proxy() -> Iterator[None]:
         yield
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="session")
 def providers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, Provider]]:
     """Stand-in providers that cut their answers into deltas of 1, 3, 7 and 50 characters."""
     folder = tmp_path_factory.mktemp("providers")
     processes: list[Process] = []
-    made: dict[int, Provider] = {}
+    logs = {chunk: folder / f"{chunk}.jsonl" for chunk in CHUNKS}
     try:
-        for chunk in CHUNKS:
-            log = folder / f"{chunk}.jsonl"
+        for chunk, log in logs.items():
             arguments = ["-m", "gateway.standin", "--chunk", str(chunk), "--log", str(log), "--key", PROVIDER_KEY]
             processes.append(Process(*arguments, errors=folder / f"{chunk}.err"))
-            made[chunk] = Provider(processes[-1].url, log)
-        yield made
+        yield {chunk: Provider(process.url, logs[chunk]) for chunk, process in zip(CHUNKS, processes, strict=True)}
     finally:
         for process in processes:
             process.stop()
@@ -234,7 +228,7 @@ def configuration(providers: dict[int, Provider], names: dict[str, str]) -> str:
         for via, scheme in ways.items()
     }
     settings = {
-        "listen": {"host": "127.0.0.1", "port": free_port()},
+        "listen": {"host": "127.0.0.1", "port": 0},
         "keys": keys,
         "models": deployments,
         "policies": ["./policies"],

@@ -13,18 +13,19 @@ from typing import Any
 import httpx2
 from websockets.asyncio.client import connect
 
-from tests.e2e.conftest import PROVIDER_KEY, Process, Provider, free_port
+from tests.e2e.conftest import PROVIDER_KEY, Process, Provider
+from tests.gateway.loopback import POLICY
 from tests.redis_server import RedisServer
 
 EMAIL, CARD = "ada.lovelace@example.com", "4111 1111 1111 1111"
 
 
 def start(folder: Path, name: str, env: dict[str, str], provider: Provider, redis: RedisServer) -> Process:
-    """A gateway as its users run it."""
+    """A gateway as its users run it, with a policy that is there soon: what it finds is not what is asked here."""
     deployment = {"name": "stand-in", "auth": "key", "api_key_env": "PROVIDER_KEY"}
     config = {
-        "listen": {"port": free_port()},
-        "keys": [{"id": "team-a", "secret_env": "TEAM_A_KEY", "models": ["gpt-5.1"], "policy": "default"}],
+        "listen": {"port": 0},
+        "keys": [{"id": "team-a", "secret_env": "TEAM_A_KEY", "models": ["gpt-5.1"], "policy": "./policy.yaml"}],
         "models": {
             "gpt-5.1": {"deployments": [{**deployment, "url": provider.url.replace("http", "ws") + "/responses"}]}
         },
@@ -33,6 +34,7 @@ def start(folder: Path, name: str, env: dict[str, str], provider: Provider, redi
     }
     file = folder / f"{name}.yaml"
     file.write_text(json.dumps(config), "utf-8")
+    (folder / "policy.yaml").write_text(POLICY, "utf-8")
     arguments = ["-m", "gateway", "serve", "--workers", "0", "--config", str(file)]
     return Process(*arguments, env=env, errors=folder / f"{name}.err")
 
@@ -91,9 +93,10 @@ def test_a_conversation_moves_between_processes_and_transports_and_outlives_thei
         turn(other, over_websocket, f"my card is {CARD}")
         turn(other, over_http, f"again {EMAIL}")
     with ExitStack() as stack:
-        for name, way in (("one", over_http), ("other", over_websocket)):
-            process = start(tmp_path, name, env, provider, redis)
+        again = [start(tmp_path, name, env, provider, redis) for name in ("one", "other")]
+        for process in again:
             stack.callback(process.stop)
+        for process, way in zip(again, (over_http, over_websocket), strict=True):
             turn(process, way, f"after the restart, {EMAIL}")
 
     seen = "".join(one["raw"] for one in provider.news())
