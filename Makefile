@@ -39,8 +39,10 @@ install: $(VENV)/.installed
 demo: install
 	@$(BIN)/guardrail-gateway demo
 
+# A process for each processor, four at most: each takes seconds to collect the tests. Who runs out of tests takes some
+# from another's end, so that tests of one file mostly share what is made once for them.
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 bench: install
 	$(BIN)/python bench/run.py
