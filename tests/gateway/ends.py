@@ -172,6 +172,13 @@ class World:
         around = Surroundings(self._dial, self.detection, self.vault, self.sink, "team-a", idle)
         self.runner = Runner(self.session, self.client, around)
 
+    async def begin(self, text: str = "x") -> None:
+        """A response is asked for, and the client has got its beginning."""
+        self.client.create(text)
+        await self.provider.next()
+        self.provider.begin()
+        await self.client.next()
+
     async def _dial(self, asked: Connect) -> Dialled:
         self.dials.append(asked.model)
         if not self.reachable:

@@ -138,6 +138,20 @@ class Gateway:
         path = self.folder / "audit.jsonl"
         return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
+    async def rows_once(self, count: int) -> list[dict[str, Any]]:
+        """The audit, once it has so many rows: they are in a file, so there is nothing to wait for but its length."""
+        while len(rows := self.rows()) < count:
+            await asyncio.sleep(0.01)
+        return rows
+
+    async def post(self, body: dict[str, Any]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A request for a response, and its connection: for a client that does not stay to read it."""
+        sent = json.dumps(body).encode()
+        head = f"POST /v1/responses HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {KEY}\r\nContent-Length: {len(sent)}"
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(f"{head}\r\n\r\n".encode() + sent)
+        return reader, writer
+
     async def http(
         self, method: str, path: str, *, headers: dict[str, str] | None = None, body: bytes = b""
     ) -> tuple[int, dict[str, str], bytes]:
@@ -174,6 +188,18 @@ def configuration(url: str, **more: Any) -> dict[str, Any]:
         "audit": {"path": "./audit.jsonl", "secret_env": "AUDIT_SECRET"},
         **more,
     }
+
+
+def configuration_of_two(one: str, two: str, way: str) -> dict[str, Any]:
+    """A gateway.yaml with one model that two stand-ins serve, named `one` and `two`, spoken to over ws or http."""
+    deployments = [
+        {"auth": "none", "model": "gpt-5.1", "name": name, "url": f"{url.replace('http', way)}/responses"}
+        for name, url in (("one", one), ("two", two))
+    ]
+    config = configuration(one, models={"gpt-5.1": {"deployments": deployments}})
+    for key in config["keys"]:
+        key["models"] = ["gpt-5.1"]
+    return config
 
 
 def settings_of(folder: Path, config: dict[str, Any], rest: str = "") -> Settings:

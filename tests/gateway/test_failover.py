@@ -12,7 +12,7 @@ import pytest
 
 from gateway.standin import leaked
 from gateway.standin.server import StandIn, serve
-from tests.gateway.loopback import Gateway, configuration, gateway, run
+from tests.gateway.loopback import Gateway, configuration, configuration_of_two, gateway, run
 from tests.gateway.test_transports import CLIENTS, ask, shape
 
 EMAIL = "ada.lovelace@example.com"
@@ -98,18 +98,14 @@ def test_a_deployment_that_dies_within_an_answer_is_told_and_not_replaced(
 ) -> None:
     async def main() -> None:
         one, two = StandIn(), StandIn()
-        async with serve(one) as first, serve(two) as second:
-            deployments = [
-                {"auth": "none", "model": "gpt-5.1", "name": name, "url": f"{url.replace('http', way)}/responses"}
-                for name, url in (("one", first), ("two", second))
-            ]
-            config = configuration(first, models={"gpt-5.1": {"deployments": deployments}})
-            for key in config["keys"]:
-                key["models"] = ["gpt-5.1"]
-            async with gateway(tmp_path, config) as made:
-                answer = await ask(made, client, "gpt-5.1", f"DROPME {EMAIL} and a long text after it")
-                assert "provider closed the connection" in shape(answer)
-                assert [row["direction"] for row in made.rows()] == ["input", "output"]
+        async with (
+            serve(one) as first,
+            serve(two) as second,
+            gateway(tmp_path, configuration_of_two(first, second, way)) as made,
+        ):
+            answer = await ask(made, client, "gpt-5.1", f"DROPME {EMAIL} and a long text after it")
+            assert "provider closed the connection" in shape(answer)
+            assert [row["direction"] for row in made.rows()] == ["input", "output"]
         asked: list[Any] = [seen for seen in (*one.seen, *two.seen) if seen.kind in ("ws", "post")]
         assert len(asked) == 1
 

@@ -18,15 +18,14 @@ from openai._types import not_given, omit
 from openai.types.responses import Response, ResponseErrorEvent, ResponseStreamEvent, ResponseTextDeltaEvent
 from pydantic import BaseModel, TypeAdapter
 
-from gateway.audit.record import Row
 from gateway.auth import tenant_secret
-from gateway.errors import AuditError
 from gateway.standin.plan import INVENTED
 from guardrails import Guard, GuardrailError, Refused, Request
 from guardrails.findings import Finding
 from guardrails.redact import Masker
 from policies.load import load
 from policies.model import Policy
+from tests.gateway.ends import Sink
 from tests.gateway.guards import Event, answered, asdk, sdk, whole
 from tests.kit import EMAIL, LIVE, PATTERNS, REPLAY, REPLAY_ALL, RESTORE, SSN, SUPPRESS, policy
 from tests.properties.restored import NOTE, exactly, expected
@@ -49,19 +48,6 @@ WAYS = pytest.mark.parametrize("way", ["sync", "async"])
 POLICIES = pytest.mark.parametrize(
     "of", [RESTORE, REPLAY, SUPPRESS, LIVE], ids=["restore", "replay", "suppress", "live"]
 )
-
-
-class Rows:
-    """A sink."""
-
-    def __init__(self) -> None:
-        self.rows: list[Row] = []
-        self.works = True
-
-    def write(self, row: Row) -> None:
-        if not self.works:
-            raise AuditError("The audit could not be written.")
-        self.rows.append(row)
 
 
 def guard(of: Policy = RESTORE, **more: Any) -> Guard:
@@ -218,7 +204,7 @@ def test_arguments_of_tools_stay_json_with_the_value_escaped() -> None:
 
 
 def test_a_value_that_is_blocked_refuses_the_request_and_is_not_in_the_exception() -> None:
-    rows = Rows()
+    rows = Sink()
     made = guard(STRICT, audit=rows)
     with pytest.raises(Refused) as caught:
         made.request(model="gpt-5.1", input=f"my number is {SSN}")
@@ -234,7 +220,7 @@ def test_a_value_that_is_blocked_refuses_the_request_and_is_not_in_the_exception
 
 @WAYS
 def test_a_value_that_is_blocked_in_an_answer_ends_it(way: str) -> None:
-    rows = Rows()
+    rows = Sink()
     request = ask(guard(STRICT, audit=rows), "hello")
     raw = answered({**request.body, "input": f"the number is {SSN}"})
     with pytest.raises(Refused, match="does not let US_SSN through") as caught:
@@ -297,7 +283,7 @@ def test_a_text_that_cannot_be_examined_refuses_the_request(way: str) -> None:
 @pytest.mark.parametrize("rest", ["", "output: {mask: new}\n"], ids=["restore", "replay"])
 @WAYS
 def test_modules_see_events_and_change_them(rest: str, way: str) -> None:
-    rows = Rows()
+    rows = Sink()
     made = guard(policy(rest, modules=PATTERNS + "    - {use: 'acme_guard:Counts'}\n"), audit=rows)
     request = ask(made, f"hello {EMAIL}")
     events = events_of(request, answered(request.body, chunk=50), way)
@@ -376,7 +362,7 @@ def test_an_exception_of_the_stream_goes_through_and_is_recorded(way: str) -> No
         yield from raw[:4]
         raise Broken
 
-    rows = Rows()
+    rows = Sink()
     request = ask(guard(audit=rows), f"hello {EMAIL}")
     raw = answered(request.body)
     with pytest.raises(Broken):
@@ -387,7 +373,7 @@ def test_an_exception_of_the_stream_goes_through_and_is_recorded(way: str) -> No
 @POLICIES
 @WAYS
 def test_an_answer_that_is_cut_short_is_refused_at_its_end(of: Policy, way: str) -> None:
-    rows = Rows()
+    rows = Sink()
     request = ask(guard(of, audit=rows), f"hello {EMAIL}")
     with pytest.raises(Refused, match="ended before it was complete"):
         events_of(request, answered(request.body)[:-1], way)
@@ -398,7 +384,7 @@ def test_an_answer_that_is_cut_short_is_refused_at_its_end(of: Policy, way: str)
 
 
 def test_a_program_that_stops_reading_leaves_a_row() -> None:
-    rows = Rows()
+    rows = Sink()
     request = ask(guard(audit=rows), "hello")
     events = request.events(sdk(answered(request.body)))
     next(events)
@@ -435,7 +421,7 @@ def test_what_is_no_event_is_refused() -> None:
 
 
 def test_rows_are_written_before_anything_goes_on(tmp_path: Path) -> None:
-    rows = Rows()
+    rows = Sink()
     rows.works = False
     with pytest.raises(Refused, match="audit could not be written"):
         ask(guard(audit=rows), "hello")
@@ -538,7 +524,7 @@ def test_a_request_that_holds_itself_is_refused() -> None:
 
 
 def test_a_policy_that_observes_changes_nothing() -> None:
-    rows = Rows()
+    rows = Sink()
     request = ask(guard(OBSERVE, audit=rows), f"hello {EMAIL}")
     assert request.body["input"] == f"hello {EMAIL}"
     assert events_of(request, answered(request.body))[-1].response.output_text == f"Echo: hello {EMAIL}"

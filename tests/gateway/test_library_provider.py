@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -100,10 +99,7 @@ def test_a_conversation_is_its_keys_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_client_that_leaves_takes_its_request_with_it(tmp_path: Path, stream: bool) -> None:
     async def script(made: Gateway, providers: list[Any]) -> None:
-        _, writer = await asyncio.open_connection("127.0.0.1", made.port)
-        body = json.dumps({"model": "library", "input": f"SLOW {EMAIL} and more", "stream": stream}).encode()
-        head = f"POST /v1/responses HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {KEY}\r\nContent-Length: {len(body)}"
-        writer.write(f"{head}\r\n\r\n".encode() + body)
+        _, writer = await made.post({"model": "library", "input": f"SLOW {EMAIL} and more", "stream": stream})
         await chat(providers).asked.wait()
         writer.close()
         await chat(providers).left.wait()

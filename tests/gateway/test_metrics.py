@@ -22,7 +22,7 @@ from guardrails.errors import DetectionTimeout
 from guardrails.pool import PoolState
 from guardrails.redact import Applied
 from tests.gateway import test_transports as transports
-from tests.gateway.loopback import KEY, Gateway, Provider, ask, configuration, gateway, play, provider, read, run
+from tests.gateway.loopback import Gateway, Provider, ask, configuration, gateway, play, provider, read, run
 from tests.kit import CARD, EMAIL, SSN
 
 Series = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
@@ -97,13 +97,6 @@ def check(series: Series, rows: list[dict[str, Any]]) -> None:
     assert total(series, "responses_in_flight") == 0
 
 
-async def rows_of(made: Gateway, count: int) -> list[dict[str, Any]]:
-    """The rows, once there are so many."""
-    while len(rows := made.rows()) < count:
-        await asyncio.sleep(0.01)
-    return rows
-
-
 # All ways
 
 
@@ -171,7 +164,7 @@ def test_whatever_becomes_of_a_response_it_is_counted_once(tmp_path: Path, rest:
         async with made.connect() as socket:  # one after another
             for text in ("hello", "odd", "error", "gone", "hello"):
                 await ask(socket, text)
-        rows = await rows_of(made, 2 * (len(PATHS) + 5))
+        rows = await made.rows_once(2 * (len(PATHS) + 5))
         check(await scraped(made), rows)
         assert {row["outcome"] for row in rows} == {
             None, "completed", "failed", "incomplete", "error", "lost", "overdue"
@@ -194,7 +187,7 @@ def test_what_is_refused_is_counted_once(tmp_path: Path) -> None:
                 await socket.send(data)
                 await read(socket)
             await ask(socket)
-        rows = await rows_of(made, 8)
+        rows = await made.rows_once(8)
         series = await scraped(made)
         check(series, rows)
         assert total(series, "turns_total", outcome="blocked") == 1
@@ -211,10 +204,10 @@ def test_a_client_that_leaves_is_counted_once(tmp_path: Path) -> None:
             for lane in "abc":
                 frame = {"type": "response.create", "input": "silent", "stream_id": lane}
                 await socket.send(json.dumps(frame))
-            await rows_of(made, 3)
+            await made.rows_once(3)
             assert total(await scraped(made), "responses_in_flight") == 3
             assert total(await scraped(made), "connections_open", key="team-a") == 1
-        rows = await rows_of(made, 6)
+        rows = await made.rows_once(6)
         series = await scraped(made)
         check(series, rows)
         assert total(series, "turns_total", outcome="left") == 3
@@ -227,14 +220,11 @@ def test_a_client_that_leaves_is_counted_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_client_that_leaves_its_request_is_counted_once(tmp_path: Path, stream: bool) -> None:
     async def script(made: Gateway, providers: list[StandIn]) -> None:
-        _, writer = await asyncio.open_connection("127.0.0.1", made.port)
-        body = json.dumps({"model": "websocket", "input": f"HOLD {EMAIL}", "stream": stream}).encode()
-        head = f"POST /v1/responses HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {KEY}\r\nContent-Length: {len(body)}"
-        writer.write(f"{head}\r\n\r\n".encode() + body)
-        await rows_of(made, 1)
+        _, writer = await made.post({"model": "websocket", "input": f"HOLD {EMAIL}", "stream": stream})
+        await made.rows_once(1)
         assert total(await scraped(made), "responses_in_flight") == 1
         writer.close()
-        rows = await rows_of(made, 2)
+        rows = await made.rows_once(2)
         series = await scraped(made)
         check(series, rows)
         assert total(series, "turns_total", outcome="left") == 1
@@ -251,7 +241,7 @@ def test_what_cannot_be_examined_is_counted_once(tmp_path: Path, monkeypatch: py
             await ask(socket, "hello")
             monkeypatch.setattr("gateway.detection.CachedDetection.inline", refuse)
             assert (await ask(socket, f"mail {EMAIL}"))[-1]["type"] == "error"
-        rows = await rows_of(made, 3)
+        rows = await made.rows_once(3)
         series = await scraped(made)
         check(series, rows)
         assert total(series, "turns_total", outcome="failed") == 1
@@ -285,7 +275,7 @@ def test_a_response_that_is_retrieved_is_not_counted_again(tmp_path: Path) -> No
         for _ in range(3):
             status, _, _ = await made.http("GET", f"/v1/responses/{first['id']}", headers=transports.AUTHORIZED)
             assert status == 200
-        rows = await rows_of(made, 5)
+        rows = await made.rows_once(5)
         after = await scraped(made)
         check(after, rows)
         for name in ("turns_total", "tokens_total", "cost_usd_total", "response_seconds_count"):

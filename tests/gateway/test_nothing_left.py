@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
 import os
 import sys
 from collections import Counter
@@ -17,7 +16,7 @@ from gateway.standin.server import StandIn, serve
 from gateway.upstream.history import History
 from gateway.upstream.stateless import StatelessUpstream
 from gateway.upstream.websocket import Upstream
-from tests.gateway.loopback import KEY, Gateway, configuration, gateway, run
+from tests.gateway.loopback import Gateway, configuration, gateway, run
 from tests.gateway.test_transports import CLIENTS, NATIVE, ask
 
 TURNS = 1_000
@@ -77,10 +76,7 @@ def test_a_thousand_turns_leave_no_task_no_socket_and_no_history(tmp_path: Path)
 
 async def _leave(made: Gateway, model: str) -> None:
     """Ask, and go away within the answer."""
-    body = json.dumps({"model": model, "input": "hello " * 50, "stream": True}).encode()
-    reader, writer = await asyncio.open_connection("127.0.0.1", made.port)
-    head = f"POST /v1/responses HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {KEY}\r\nContent-Length: {len(body)}"
-    writer.write(f"{head}\r\n\r\n".encode() + body)
+    reader, writer = await made.post({"model": model, "input": "hello " * 50, "stream": True})
     await reader.readuntil(b"response.created")
     writer.transport.abort()
 

@@ -116,10 +116,7 @@ def test_a_detection_that_fails_refuses_the_message_and_the_connection_lives_on(
 
 def test_an_answer_is_examined_elsewhere_too() -> None:
     async def script(world: World) -> None:
-        world.client.create("who?")
-        await world.provider.next()
-        world.provider.begin()
-        await world.client.next()
+        await world.begin("who?")
         world.detection.pooled = True
         part = {"type": "output_text", "text": f"It is {SSN}", "annotations": []}
         item = {"type": "message", "id": "m", "role": "assistant", "status": "completed", "content": [part]}
@@ -156,10 +153,7 @@ def test_a_provider_that_cannot_be_reached_is_dialled_again_with_the_next_frame(
 
 def test_a_provider_that_leaves_ends_what_is_under_way_and_is_dialled_again() -> None:
     async def script(world: World) -> None:
-        world.client.create("a")
-        await world.provider.next()
-        world.provider.begin()
-        await world.client.next()
+        await world.begin("a")
         old = world.provider
         old.leave()
         refused = await world.client.next()
@@ -320,10 +314,7 @@ def test_a_busy_connection_is_not_idle_before_its_response_is_over() -> None:
         world.runner._watch()
 
     async def script(world: World) -> None:
-        world.client.create("x")
-        await world.provider.next()
-        world.provider.begin()
-        await world.client.next()
+        await world.begin()
         await settled()
         look_long_after(world)
         assert not world.runner._timers[0].cancelled(), "it looks again"

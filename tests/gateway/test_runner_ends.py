@@ -18,10 +18,7 @@ from tests.kit import EMAIL
 
 def test_a_client_that_does_not_read_slows_the_provider_down() -> None:
     async def script(world: World) -> None:
-        world.client.create("x")
-        await world.provider.next()
-        world.provider.begin()
-        await world.client.next()
+        await world.begin()
         world.client.reads.clear()
         for number in range(1000):
             world.provider.say("output_text.delta", output_index=0, delta=f"{number} ")
@@ -52,10 +49,7 @@ def test_a_client_that_floods_is_read_no_faster_than_its_frames_are_handled() ->
 
 def test_what_waits_is_bounded_in_bytes_too_and_one_large_message_passes() -> None:
     async def script(world: World) -> None:
-        world.client.create("x")
-        await world.provider.next()
-        world.provider.begin()
-        await world.client.next()
+        await world.begin()
         world.client.reads.clear()
         large = "x" * (BYTES // 4)
         for _ in range(20):
@@ -116,10 +110,7 @@ def test_a_provider_that_is_left_while_its_messages_wait_takes_their_room_with_i
 
 def test_a_provider_that_sends_what_is_no_event_is_left_and_dialled_again() -> None:
     async def script(world: World) -> None:
-        world.client.create("a")
-        await world.provider.next()
-        world.provider.begin()
-        await world.client.next()
+        await world.begin("a")
         old = world.provider
         old.sends.put_nowait("not an event")
         old.say("output_text.delta", output_index=0, delta="of the old answer")
@@ -146,10 +137,7 @@ def test_a_client_that_leaves_ends_everything_and_what_was_under_way_has_rows() 
         world.client.create("never answered", stream_id="a")
         await settled()
         world.detection.pooled = False
-        world.client.create("x")
-        await world.provider.next()
-        world.provider.begin()
-        await world.client.next()
+        await world.begin()
         world.client.leave()
 
     world = run(World, script)

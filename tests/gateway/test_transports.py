@@ -16,7 +16,7 @@ from gateway.standin.plan import INVENTED
 from gateway.standin.server import StandIn, serve
 from gateway.wire.sse import SseDecoder
 from tests.gateway.chat_standin import ChatStandIn
-from tests.gateway.loopback import KEY, OTHER_KEY, Gateway, configuration, gateway, run
+from tests.gateway.loopback import KEY, OTHER_KEY, Gateway, configuration, configuration_of_two, gateway, run
 
 EMAIL = "ada.lovelace@example.com"
 AUTHORIZED = {"Authorization": f"Bearer {KEY}"}
@@ -279,18 +279,12 @@ def test_a_provider_that_leaves_within_an_answer_is_told_and_recorded_once(
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_client_that_leaves_takes_its_request_with_it(tmp_path: Path, stream: bool) -> None:
     async def script(made: Gateway, providers: list[StandIn | ChatStandIn]) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", made.port)
-        body = json.dumps({"model": "websocket", "input": f"HOLD {EMAIL} and more", "stream": stream}).encode()
-        head = f"POST /v1/responses HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {KEY}\r\nContent-Length: {len(body)}"
-        writer.write(f"{head}\r\n\r\n".encode() + body)
+        reader, writer = await made.post({"model": "websocket", "input": f"HOLD {EMAIL} and more", "stream": stream})
         if stream:
             await reader.readuntil(b"response.created")
-        while not made.rows():
-            await asyncio.sleep(0.01)
+        await made.rows_once(1)
         writer.close()
-        while len(made.rows()) < 2:
-            await asyncio.sleep(0.01)
-        assert [(row["direction"], row["reason"]) for row in made.rows()] == [
+        assert [(row["direction"], row["reason"]) for row in await made.rows_once(2)] == [
             ("input", None),
             ("output", "The client left."),
         ]
@@ -374,21 +368,17 @@ def test_a_deployment_that_cannot_be_reached_is_passed_over(tmp_path: Path, capl
 @pytest.mark.parametrize("way", ["http", "ws"])
 def test_a_conversation_stays_with_the_deployment_that_has_it(tmp_path: Path, client: str, way: str) -> None:
     async def main() -> None:
-        async with serve(StandIn()) as one, serve(StandIn()) as two:
-            deployments = [
-                {"auth": "none", "model": "gpt-5.1", "name": name, "url": f"{url.replace('http', way)}/responses"}
-                for name, url in (("one", one), ("two", two))
-            ]
-            config = configuration(one, models={"gpt-5.1": {"deployments": deployments}})
-            for key in config["keys"]:
-                key["models"] = ["gpt-5.1"]
-            async with gateway(tmp_path, config) as made:
-                used: set[str] = set()
-                while len(used) < 2:  # they are chosen by chance
-                    answer = await ask(made, client, "gpt-5.1", f"I am {EMAIL}")
-                    for _ in range(2):
-                        answer = await ask(made, client, "gpt-5.1", "RECALL", previous_response_id=answer["id"])
-                        assert EMAIL in json.dumps(answer["output"])
-                    used = {row["deployment"] for row in made.rows()}
+        async with (
+            serve(StandIn()) as one,
+            serve(StandIn()) as two,
+            gateway(tmp_path, configuration_of_two(one, two, way)) as made,
+        ):
+            used: set[str] = set()
+            while len(used) < 2:  # they are chosen by chance
+                answer = await ask(made, client, "gpt-5.1", f"I am {EMAIL}")
+                for _ in range(2):
+                    answer = await ask(made, client, "gpt-5.1", "RECALL", previous_response_id=answer["id"])
+                    assert EMAIL in json.dumps(answer["output"])
+                used = {row["deployment"] for row in made.rows()}
 
     run(main())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.errors import UpstreamError
-from gateway.session.effects import Connect
+from gateway.session.effects import Connect, Effect
 from gateway.wire.frame import Json
 from tests.kit import CARD, EMAIL, REPLAY, Wire, token
 
@@ -185,24 +185,25 @@ def test_a_row_that_cannot_be_written_keeps_the_turn_from_the_other_deployment()
     assert wire.session.idle
 
 
-def test_a_turn_that_waits_while_another_is_moved_is_sent_after_it() -> None:
+def left_while_another_waits() -> tuple[Wire, list[Effect]]:
+    """The provider left the first of two turns, and the second one is ready; what is to be done about the first."""
     wire = Wire(deployments=TWO, hold=True)
     wire.create("first")
     wire.answer()
     wire.create("second")
     effects = wire.session.upstream_closed(ERROR_LEFT, 0.0)
     wire.answer()
+    return wire, effects
+
+
+def test_a_turn_that_waits_while_another_is_moved_is_sent_after_it() -> None:
+    wire, effects = left_while_another_waits()
     wire.perform(effects)
     assert [frame["input"] for frame in wire.sent_up] == ["first", "first", "second"]
 
 
 def test_where_nobody_else_can_be_reached_the_next_turn_is_not_refused_for_it() -> None:
-    wire = Wire(deployments=TWO, hold=True)
-    wire.create("first")
-    wire.answer()
-    wire.create("second")
-    effects = wire.session.upstream_closed(ERROR_LEFT, 0.0)
-    wire.answer()
+    wire, effects = left_while_another_waits()
     wire.reachable = False
     connect = [effect for effect in effects if isinstance(effect, Connect)]
     assert connect
