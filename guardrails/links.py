@@ -29,9 +29,13 @@ _ATTRIBUTES: Final = (
 _QUOTED: Final = r"[ \t]*(?:\w+=)?(?:(?:https?|wss?|ftp):|[/\\]{2}[\w-]+\.)"
 _IN_QUOTES: Final = re.compile(_QUOTED, re.IGNORECASE)
 _IN_BRACKETS: Final = {
-    closing: re.compile(re.escape(opening) + _QUOTED, re.IGNORECASE) for opening, closing in ("()", "{}", "[]", "<>")
+    closing: re.compile(rf"{re.escape(opening)}(?i:{_QUOTED})") for opening, closing in ("()", "{}", "[]", "<>")
 }
 """A URL in quotes or brackets: `url("…")`, `\\href{…}`, `[[…]]`. It may hold spaces, up to what closes it."""
+_SIGNS: Final = (":", "=", "/", "\\", "(")
+"""Without one of these nothing that may hold spaces leads anywhere."""
+_BEGINNINGS: Final = ("p:", "s:", "P:", "S:", "//", "/\\", "\\/", "\\\\")
+"""Without one of these no URL begins in quotes or brackets."""
 _ESCAPE: Final = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
 _ESCAPED_SIGN: Final = re.compile(r"\\[!-/:-@\[-`{-~]")
 """What Markdown takes for itself, and for no end of anything."""
@@ -69,12 +73,19 @@ def _in_construct(window: str, tokens: re.Pattern[str]) -> bool:
 
     Of those that begin, any may be the one that a reader sees, so each has to be over.
     """
+    if not any(sign in window for sign in _SIGNS):
+        return False
     window = tokens.sub("", window)
-    if "](" in window or "]:" in window:
-        markdown = _ESCAPED_SIGN.sub("", window)
-        if _in_destination(markdown) or _in_definition(markdown):
+    # A blank line ends a destination.
+    if "](" in window and _in_destination(_ESCAPED_SIGN.sub("", window[max(0, window.rfind("\n\n")) :])):
+        return True
+    if "]:" in window:
+        unescaped = _ESCAPED_SIGN.sub("", window)
+        if _in_destination(unescaped) or _in_definition(unescaped):
             return True
-    return any(_in_quotes(window, sign) for sign in "\"'") or any(
+    if any(_in_quotes(window, sign) for sign in "\"'"):
+        return True
+    return any(sign in window for sign in _BEGINNINGS) and any(
         begins.search(window, window.rfind(closing) + 1) is not None for closing, begins in _IN_BRACKETS.items()
     )
 

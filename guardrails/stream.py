@@ -18,6 +18,8 @@ from guardrails.vault import Restorable
 _UNFINISHED: Final = re.compile(r"\\(?:u(?:[0-9a-fA-F]{0,3}))?\Z")
 _LONGEST_IN_JSON: Final = MAX_ENTITY + MAX_ID_LENGTH + 14
 _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_SIGN: Final = re.compile(r"[_&\\*]").search
+"""Without one of these, and without a bracket, no token is written."""
 _PIECES: Final = 1024
 """Pieces kept before they are joined: bounded, and joined rarely."""
 _WHOLE: Final = 100_000
@@ -55,6 +57,9 @@ class RestoreStream:
             return piece
         self._gather()
         text = self._held + piece
+        new = None if self._escape else self._exact(text)
+        if new is not None:
+            return new
         cut = self._certain_in_json(text) if self._escape else self._certain(text)
         self._held = text[cut:]
         return self._restore(text[:cut])
@@ -69,6 +74,34 @@ class RestoreStream:
         """What all that came became, where it is this text; None where it is not, or was too long to keep."""
         self._gather()
         return "".join(self._given) if self._whole and not self._held and self._came == text else None
+
+    def _exact(self, text: str) -> str | None:
+        """What is certain of a text all of whose brackets belong to tokens as they were made: true of nearly all, so it
+        has to be fast. None where there may be more in it than these.
+        """
+        grammar, known = self._restorer.grammar, self.known
+        tokens: list[tuple[int, int]] = []
+        done, start = 0, text.find(grammar.opening)
+        while start >= 0 and (end := text.find(grammar.closing, start) + 1):
+            if _SIGN(text, done, start) is not None or text[start:end] not in known.values:
+                return None
+            tokens.append((start, end))
+            done, start = end, text.find(grammar.opening, end)
+        cut = len(text) if start < 0 else start
+        begun = not self._ends_otherwise(text[done:]) if start < 0 else not known.may_begin(text[start:])
+        if begun or _SIGN(text, done, cut) is not None:
+            return None
+        given: list[str] = []
+        done = 0
+        before = self._came[-LOOK_BACK:]
+        for start, end in tokens:
+            ahead = (before + text[:start])[-LOOK_BACK:]
+            given += (text[done:start], self._restorer.one(text[start:end], ahead, known, escape=False))
+            done = end
+        new = "".join((*given, text[done:cut]))
+        self._held = text[cut:]
+        self._passed(text[:cut], new)
+        return new
 
     def _gather(self) -> None:
         """Put the pieces that went by unchanged with what came before them."""
