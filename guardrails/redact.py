@@ -5,7 +5,6 @@ One pass matters: a loop of replacements would look again at what a value brough
 
 from __future__ import annotations
 
-import hmac
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from typing import Final, Literal, TypeAlias
 
 from guardrails import operators, persons
 from guardrails.findings import Finding, resolve
+from guardrails.keyed import Keyed
 from guardrails.links import LOOK_BACK
 from guardrails.restore import Restorer
 from guardrails.tokens import REMEMBERED, Tokens, grammar
@@ -86,7 +86,7 @@ class Masker:
         self._rules: dict[str, EntityRule] = {}
         self._seen: dict[tuple[str, str, str, str], Applied] = {}
         self._secret = tenant_secret
-        self._audit_secret = audit_secret
+        self._fingerprints = Keyed(audit_secret)
         self._tokens = Tokens(tenant_secret, policy.tokens.style)
         self._grammar = grammar(policy.tokens.style)
         where = policy.output.restore_in
@@ -246,7 +246,7 @@ class Masker:
         key = (finding.entity, finding.module, action, value)
         applied = self._seen.get(key)
         if applied is None:
-            mark = fingerprint(self._audit_secret, finding.entity, value)
+            mark = _fingerprint(self._fingerprints, finding.entity, value)
             applied = Applied(finding.entity, finding.module, action, mark)
             if len(self._seen) >= REMEMBERED:
                 self._seen.clear()
@@ -276,4 +276,8 @@ def _uncovered(text: str, finding: Finding, covered: Sequence[tuple[int, int]]) 
 
 def fingerprint(secret: bytes, entity: str, value: str) -> str:
     """The fingerprint under which a value stands in the audit: who knows the secret and the value can find its rows."""
-    return hmac.digest(secret, f"{entity}\x00{value}".encode(), "sha256").hex()[:16]
+    return _fingerprint(Keyed(secret), entity, value)
+
+
+def _fingerprint(keyed: Keyed, entity: str, value: str) -> str:
+    return keyed.of(entity, value).hex()[:16]

@@ -7,11 +7,12 @@ without the secret can test a guess at the value. An invented or mistyped token 
 
 from __future__ import annotations
 
-import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
+
+from guardrails.keyed import Keyed
 
 Style: TypeAlias = Literal["angle", "square", "curly"]
 
@@ -84,11 +85,11 @@ def _letters(five: bytes) -> str:
 class Tokens:
     """Makes the tokens of one tenant."""
 
-    __slots__ = ("_brackets", "_first", "_secret")
+    __slots__ = ("_brackets", "_first", "_keyed")
 
     def __init__(self, secret: bytes, style: Style) -> None:
         """`secret` is the tenant's own; whoever knows it can test guesses at masked values."""
-        self._secret = secret
+        self._keyed = Keyed(secret)
         self._first: dict[tuple[str, str], str] = {}
         self._brackets = _BRACKETS[style]
 
@@ -99,7 +100,7 @@ class Tokens:
         """
         first = self._first.get((entity, value))
         if first is None:
-            first = f"{entity}_{_letters(self._digest(entity, value)[: ID_LENGTH * 5 // 8])}"
+            first = f"{entity}_{_letters(self._keyed.of(entity, value)[: ID_LENGTH * 5 // 8])}"
             if len(self._first) >= REMEMBERED:
                 self._first.clear()
             self._first[entity, value] = first
@@ -107,7 +108,7 @@ class Tokens:
         token = f"{opening}{first}{closing}"
         if token not in taken and first not in taken:
             return token
-        digest = self._digest(entity, value)
+        digest = self._keyed.of(entity, value)
         letters = _letters(digest[: ID_LENGTH * 5 // 8]) + _letters(digest[ID_LENGTH * 5 // 8 : MAX_ID_LENGTH * 5 // 8])
         for length in range(ID_LENGTH, MAX_ID_LENGTH + 1):
             body = f"{entity}_{letters[:length]}"
@@ -122,8 +123,8 @@ class Tokens:
 
         It stands for the part alone, so that restoring is exact. Otherwise as `make`.
         """
-        head = _letters(self._digest(entity, whole)[: ID_LENGTH * 5 // 8])
-        tail = _letters(self._digest(entity, f"{whole}\x00{value}")[: ID_LENGTH * 5 // 8])
+        head = _letters(self._keyed.of(entity, whole)[: ID_LENGTH * 5 // 8])
+        tail = _letters(self._keyed.of(entity, f"{whole}\x00{value}")[: ID_LENGTH * 5 // 8])
         opening, closing = self._brackets
         for length in range(MARK_LENGTH, MAX_ID_LENGTH - ID_LENGTH + 1):
             body = f"{entity}_{head}{tail[:length]}"
@@ -131,6 +132,3 @@ class Tokens:
             if taken.get(token, value) == value == taken.get(body, value):
                 return token
         return self.make(entity, value, taken)
-
-    def _digest(self, entity: str, value: str) -> bytes:
-        return hmac.digest(self._secret, f"{entity}\x00{value}".encode(), "sha256")
