@@ -220,7 +220,7 @@ def scan(recognizer: EntityRecognizer, entity: str) -> Scan:
 
 def _at_first(gate: Gate) -> Gate:
     """What to ask of a text before its islands are looked for: they have gates of their own, and open them less."""
-    return Gate(digits=gate.digits, characters=gate.characters, together=gate.together)
+    return Gate(digits=gate.digits, characters=gate.characters, together=gate.together, letters=gate.letters)
 
 
 def _phones(recognizer: PhoneRecognizer, entity: str, context: tuple[str, ...]) -> Scan:
