@@ -32,6 +32,8 @@ MAX_VALUES = 20_000
 
 _TAG = "tag:yaml.org,2002:"
 _FIRST_DIGIT = list("-+.0123456789")
+_QUOTED = re.compile(r"(['\"]).+?\1")
+_PLAIN = re.compile(r".|\\t|<[a-z ]+>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +226,8 @@ def parse_yaml(text: str, *, file: str) -> tuple[YamlValue, Lines]:
 
 
 def _without_quotes(problem: str) -> str:
-    """PyYAML quotes names and characters of the file in some messages, but its own token names as '<…>'."""
-    return re.sub(r"(['\"])(?!<).{2,}?\1", "…", problem)
+    """PyYAML quotes names of the file in some messages; but also single characters, and its own tokens as '<…>'."""
+    return _QUOTED.sub(lambda quoted: quoted[0] if _PLAIN.fullmatch(quoted[0][1:-1]) else "…", problem)
 
 
 def read_yaml(path: Path) -> tuple[YamlValue, Lines]:

@@ -167,6 +167,10 @@ def test_broken_yaml_is_told_with_its_line_and_without_its_text(text: str) -> No
 
 def test_a_syntax_error_has_its_line() -> None:
     assert problems_of("a: 1\nb: [\n")[0].startswith("f.yaml:3: is not valid YAML")
+    assert problems_of("a: [1\n") == ["f.yaml:2: is not valid YAML: expected ',' or ']', but got '<stream end>'"]
+    assert problems_of("a:\n\tb: 1\n") == [
+        "f.yaml:2: is not valid YAML: found character '\\t' that cannot start any token"
+    ]
     assert problems_of("a: 1\nb: \x07\n") == ["f.yaml:2: is not valid YAML: a control character"]
 
 
