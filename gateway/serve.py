@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import socket
+import ssl
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
@@ -70,6 +71,7 @@ def run(settings: Settings, *, workers: int) -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     notices = build_all(client.policy for client in settings.keys)
     _check_address(settings.config.listen.host, settings.config.listen.port)
+    _check_certificate(settings.config.listen.tls.cert, settings.config.listen.tls.key)
     for notice in (*settings.notices, *notices):
         typer.echo(f"note: {notice}", err=True)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -114,6 +116,28 @@ def _check_address(host: str, port: int) -> None:
                 probe.bind(address)
     except OSError as exc:
         raise GatewayError(f"listen: cannot use {host} port {port} ({exc.strerror})") from None
+
+
+def _check_certificate(cert: Path | None, key: Path | None) -> None:
+    """Say plainly when the certificate and its key cannot be used.
+
+    Raises:
+        GatewayError: they cannot.
+
+    """
+    if cert is None or key is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password="")
+    except ssl.SSLError as exc:
+        reason = "is not a certificate and its key, both in PEM and without a passphrase"
+        if exc.reason == "KEY_VALUES_MISMATCH":
+            reason = "the key is not that of the certificate"
+    except OSError as exc:
+        reason = f"cannot be read ({exc.strerror})"
+    else:
+        return
+    raise GatewayError(f"listen.tls: {reason}")
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from websockets.exceptions import ConnectionClosed
 
 from gateway import serve
@@ -166,6 +167,25 @@ def test_an_address_that_is_taken_or_none_of_ours_is_said_plainly(tmp_path: Path
             made = settings_of(tmp_path, configuration(URL, listen=listen))
             with pytest.raises(GatewayError, match=f"listen: cannot use .* port {listen['port']}"):
                 run(made, workers=0)
+
+
+def test_a_certificate_that_cannot_be_used_is_said_plainly(tmp_path: Path) -> None:
+    ours, other = Authority(tmp_path, "ours"), Authority(tmp_path, "other")
+    nothing = tmp_path / "nothing.pem"
+    nothing.write_text("nothing", "utf-8")
+    secret = tmp_path / "secret.pem"
+    key = serialization.load_pem_private_key(ours.key.read_bytes(), None)
+    sealed = serialization.BestAvailableEncryption(b"a passphrase")
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8)
+    secret.write_bytes(key.private_bytes(*form, sealed))
+    for cert, private, said in (
+        (nothing, nothing, "is not a certificate and its key"),
+        (ours.cert, secret, "without a passphrase"),
+        (ours.cert, other.key, "the key is not that of the certificate"),
+    ):
+        listen = {"port": 0, "tls": {"cert": str(cert), "key": str(private)}}
+        with pytest.raises(GatewayError, match=f"listen.tls: .*{said}"):
+            run(settings_of(tmp_path, configuration(URL, listen=listen)), workers=0)
 
 
 def test_running_quiets_what_logs_frames_and_shows_notices(
