@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -26,6 +28,8 @@ from gateway.stored import serve_stored
 from gateway.upstream.library import Library, load
 from gateway.vaults import make_vault
 from guardrails.pool import DetectionPool
+
+_log: Final = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings, *, workers: int = 2) -> Starlette:
@@ -60,6 +64,8 @@ def create_app(settings: Settings, *, workers: int = 2) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:  # Starlette passes it
         gateway.start_events()
         await gateway.pool.start()
+        if not await gateway.vault.ready():
+            _log.warning("the vault cannot be reached: what goes on from a response is refused until it can")
         # What is loaded by now stays: without this, each full collection walks through all of spaCy again.
         gc.collect()
         gc.freeze()

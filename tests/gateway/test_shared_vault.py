@@ -170,6 +170,18 @@ def test_no_token_of_another_conversation_or_key_restores(tmp_path: Path, redis:
     play(tmp_path, redis, script)
 
 
+def test_a_redis_that_cannot_be_reached_at_the_start_is_in_the_log(
+    tmp_path: Path, redis: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def script(one: Gateway, other: Gateway, provider: StandIn) -> None:
+        assert (await one.http("GET", "/readyz"))[0] == 503
+
+    redis.stop()
+    play(tmp_path, redis, script)
+    redis.start()
+    assert len([record for record in caplog.records if "the vault cannot be reached" in record.getMessage()]) == 2
+
+
 def test_a_redis_that_dies_costs_refusals_and_nothing_else(tmp_path: Path, redis: RedisServer) -> None:
     async def script(one: Gateway, other: Gateway, provider: StandIn) -> None:
         first = await ask(one, f"I am {EMAIL}")
