@@ -30,6 +30,7 @@ from gateway.vaults import make_vault
 from guardrails.pool import DetectionPool
 
 _log: Final = logging.getLogger(__name__)
+_NOTHING: Final = "There is nothing here. This gateway has /v1/responses and /v1/models."
 
 
 def create_app(settings: Settings, *, workers: int = 2) -> Starlette:
@@ -150,14 +151,14 @@ class _Paths:
         """The models this key may use."""
         caller = authenticate(self._gateway.settings, request.headers.raw)
         if caller is None:
-            return _unauthorized()
+            return self._unauthorized()
         return JSONResponse({"object": "list", "data": [_model(name) for name in caller.key.key.models]})
 
     async def model(self, request: Request) -> Response:
         """One of them."""
         caller = authenticate(self._gateway.settings, request.headers.raw)
         if caller is None:
-            return _unauthorized()
+            return self._unauthorized()
         name = request.path_params["model"]
         if name not in caller.key.key.models:
             return JSONResponse(error_body("This key may not use that model.", "model_not_found"), 404)
@@ -177,17 +178,21 @@ class _Paths:
     async def metrics(self, request: Request) -> Response:
         """What Prometheus reads."""
         if not may_read_metrics(self._gateway.settings, request.scope):
-            return _unauthorized()
+            return self._unauthorized()
         return Response(self._gateway.metrics.exposition(), media_type=CONTENT_TYPE)
 
     async def nothing(self, request: Request, exc: Exception) -> Response:  # as above
         """Any other path, and any other method of these."""
-        return JSONResponse(error_body("There is nothing here.", "not_found"), 404)
+        return JSONResponse(
+            error_body("There is nothing here. This gateway has /v1/responses and /v1/models.", "not_found"), 404
+        )
+
+    def _unauthorized(self) -> Response:
+        """Guesses are counted and logged wherever they are tried."""
+        self._gateway.metrics.denied("invalid_api_key")
+        _log.warning("a request was answered with %d: %s", 401, UNAUTHORIZED)
+        return JSONResponse(error_body(UNAUTHORIZED, "invalid_api_key"), 401)
 
 
 def _model(name: str) -> dict[str, object]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "gateway"}
-
-
-def _unauthorized() -> Response:
-    return JSONResponse(error_body(UNAUTHORIZED, "invalid_api_key"), 401)

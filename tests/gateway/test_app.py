@@ -21,7 +21,9 @@ BODY = json.dumps({"model": "gpt-5.1", "input": "I am ada.lovelace@example.com"}
 Script = Callable[[Gateway, Provider], Awaitable[None]]
 
 
-def test_who_is_not_let_in_gets_one_constant_answer_on_every_path(tmp_path: Path) -> None:
+def test_who_is_not_let_in_gets_one_constant_answer_on_every_path(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async def script(gateway: Gateway, provider: Provider) -> None:
         answers = [
             await gateway.http(method, path, headers=headers, body=BODY if method == "POST" else b"")
@@ -32,6 +34,10 @@ def test_who_is_not_let_in_gets_one_constant_answer_on_every_path(tmp_path: Path
         assert {status for status, _, _ in answers} == {401}
         assert len({body for _, _, body in answers}) == 1
         assert json.loads(answers[0][2])["error"]["message"] == "Incorrect API key provided."
+        told = [record.getMessage() for record in caplog.records if "answered with 401" in record.getMessage()]
+        assert told == ["a request was answered with 401: Incorrect API key provided."] * len(answers)
+        _, _, metrics = await gateway.http("GET", "/metrics")
+        assert f'guardrail_denied_total{{code="invalid_api_key"}} {len(answers)}.0'.encode() in metrics
 
     play(tmp_path, script)
 
