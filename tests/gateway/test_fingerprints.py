@@ -46,3 +46,11 @@ def test_what_cannot_give_a_lasting_fingerprint_is_said_so(tmp_path: Path) -> No
     path.write_text(json.dumps(configuration(URL, audit={})), "utf-8")
     with pytest.raises(GatewayError, match=r"audit\.secret_env"):
         list(fingerprints(path, "EMAIL_ADDRESS", EMAIL, tenant=None))
+
+
+def test_a_kind_that_no_row_can_have_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text(POLICY, "utf-8")
+    path = tmp_path / "gateway.yaml"
+    path.write_text(json.dumps(configuration(URL)), "utf-8")
+    with pytest.raises(GatewayError, match="--entity: write it as it stands in the audit"):
+        list(fingerprints(path, "email address", EMAIL, tenant=None))
