@@ -45,7 +45,8 @@ def mask_text(policy: str, text: str, *, as_json: bool) -> None:
         PolicyError, GuardrailError: the policy cannot be loaded, or the text could not be examined.
 
     """
-    mask = _Mask(load(_name(policy)))
+    loaded = load(_name(policy))
+    mask = _Mask(loaded)
     masked, found = mask(text)
     if as_json:
         sys.stdout.write(encode(_result(masked, found)) + "\n")
@@ -57,7 +58,9 @@ def mask_text(policy: str, text: str, *, as_json: bool) -> None:
         action = "block" if one.entity in mask.blocked else "mask"
         table.add_row(one.entity, str(one.start), str(one.end), f"{one.score:.2f}", one.module, action)
     console.print(table if found else "nothing found")
-    if mask.blocked:
+    if loaded.mode == "observe" and found:
+        console.print("With mode: observe the gateway sends the text as it is, and notes this in the audit.")
+    elif mask.blocked:
         console.print(f"The gateway would refuse this message: the policy blocks {', '.join(mask.blocked)}.")
 
 

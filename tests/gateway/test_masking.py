@@ -109,3 +109,9 @@ def test_a_line_that_is_no_json_string_is_named_by_its_number_only(policy: str, 
 def test_a_name_that_is_no_policys_is_said_so() -> None:
     with pytest.raises(PolicyError, match="no such policy"):
         mask_text("no-such-policy", "x", as_json=True)
+
+
+def test_of_a_policy_that_only_observes_it_says_that_nothing_changes(capsys: pytest.CaptureFixture[str]) -> None:
+    for policy, said in (("observe", True), ("default", False)):
+        mask_text(policy, f"mail {EMAIL}", as_json=False)
+        assert ("the gateway sends the text as it is" in capsys.readouterr().out) is said
