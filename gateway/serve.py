@@ -17,7 +17,7 @@ import uvicorn
 from gateway.app import create_app
 from gateway.batching import BatchingProtocol
 from gateway.config import Settings, load_config, quick_config, resolve
-from gateway.errors import GatewayError
+from gateway.errors import AuditError, GatewayError
 from guardrails.detector import build
 from guardrails.errors import GuardrailError
 from guardrails.events import event_modules
@@ -154,7 +154,10 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def _serve(settings: Settings, *, workers: int) -> None:
-    server = _Server(uvicorn_config(settings, workers=workers))
+    try:
+        server = _Server(uvicorn_config(settings, workers=workers))
+    except AuditError as exc:
+        raise GatewayError(f"audit.path: {exc}") from None
     await server.serve()
     if not server.started:
         raise GatewayError("The gateway could not start on this address.")

@@ -169,6 +169,12 @@ def test_an_address_that_is_taken_or_none_of_ours_is_said_plainly(tmp_path: Path
                 run(made, workers=0)
 
 
+def test_an_audit_that_cannot_be_opened_is_said_with_its_key(tmp_path: Path) -> None:
+    made = settings_of(tmp_path, configuration(URL, listen={"port": 0}, audit={"path": "nowhere/audit.jsonl"}))
+    with pytest.raises(GatewayError, match=r"audit\.path: The audit file cannot be opened \(No such file"):
+        run(made, workers=0)
+
+
 def test_a_certificate_that_cannot_be_used_is_said_plainly(tmp_path: Path) -> None:
     ours, other = Authority(tmp_path, "ours"), Authority(tmp_path, "other")
     nothing = tmp_path / "nothing.pem"
