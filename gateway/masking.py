@@ -12,6 +12,7 @@ from rich.table import Table
 
 from gateway.errors import FrameError, GatewayError
 from gateway.wire.frame import Json, decode, encode
+from guardrails.again import again
 from guardrails.detector import PolicyDetector, build
 from guardrails.findings import Finding
 from guardrails.redact import Masker
@@ -31,7 +32,7 @@ class _Mask:
         self.blocked: list[str] = []
 
     def __call__(self, text: str) -> tuple[str, list[Finding]]:
-        found = self._detector.detect([text])[0]
+        found = again([text], self._detector.detect([text]), {})[0]
         acted = self._masker.acting(text, found)
         outcome = self._masker.input(text, found, {})
         self.blocked = sorted({one.entity for one in outcome.applied if one.action == "block"})

@@ -17,8 +17,9 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
 
+from guardrails.again import looked_for
 from guardrails.errors import VaultError
-from guardrails.tokens import SPACED_ID
+from guardrails.tokens import SPACED_ID, entity_of
 
 FEW: Final = 64
 """Ids that are looked for one by one; with more of them it is faster to look for what could be one."""
@@ -33,7 +34,7 @@ _PLACE: Final = 100
 class Restorable:
     """An immutable set of tokens and their values. `has_bare`: some tokens have no brackets, for names and ids."""
 
-    __slots__ = ("_bodies", "_by_id", "_known", "_size", "_sorted", "_starts", "has_bare", "values")
+    __slots__ = ("_bodies", "_by_id", "_known", "_looked_for", "_size", "_sorted", "_starts", "has_bare", "values")
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self.values: Mapping[str, str] = MappingProxyType(dict(values))
@@ -44,6 +45,7 @@ class Restorable:
         self._bodies: list[str] | None = None
         self._starts: frozenset[str] | None = None
         self._size: int | None = None
+        self._looked_for: dict[str, str] | None = None
 
     @property
     def size(self) -> int:
@@ -68,6 +70,14 @@ class Restorable:
         if len(self.by_id) <= FEW:
             return any(identity in text for identity in self.by_id)
         return any(run[1] in self.by_id for run in SPACED_ID.finditer(text))
+
+    @property
+    def looked_for(self) -> Mapping[str, str]:
+        """The values that are looked for in the texts of the conversation's next messages, with their entities."""
+        if self._looked_for is None:
+            pairs = ((value, entity_of(token)) for token, value in self.values.items())
+            self._looked_for = {value: entity for value, entity in pairs if looked_for(entity, value)}
+        return self._looked_for
 
     @property
     def starts(self) -> frozenset[str]:

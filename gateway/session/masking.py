@@ -8,11 +8,14 @@ from typing import Final
 
 from gateway.audit.record import Found
 from gateway.errors import Refused
+from gateway.session.refusals import not_examined
 from gateway.session.states import WOULD, Findings, Frame, Setup, Turn
 from gateway.wire.neighbours import neighbours
 from gateway.wire.origins import origin
 from gateway.wire.schema import Kind
 from gateway.wire.texts import Text, Walk
+from guardrails.again import again
+from guardrails.errors import DetectionError
 from guardrails.joining import Question
 from guardrails.redact import Outcome
 from guardrails.vault import Restorable
@@ -37,6 +40,7 @@ def mask_turn(setup: Setup, turn: Turn) -> Restorable:
 
     Raises:
         Refused: the policy blocks something that was found, or an attachment, or the lane's name holds a finding.
+        NotExamined: there is too much to look for in too much text.
 
     """
     policy = setup.policy
@@ -45,7 +49,8 @@ def mask_turn(setup: Setup, turn: Turn) -> Restorable:
     if turn.findings is None or inherited is None:
         raise AssertionError("a turn is masked only when it is ready")
     own: dict[str, str] = {}
-    outcomes = dict(_outcomes(setup, turn, turn.findings, inherited, own))
+    findings = _everywhere(turn, turn.findings, inherited, observe=observe)
+    outcomes = dict(_outcomes(setup, turn, findings, inherited, own))
     keep_content = policy.audit.content == "masked"
     for text in turn.texts:
         outcome = outcomes[id(text)]
@@ -63,6 +68,17 @@ def mask_turn(setup: Setup, turn: Turn) -> Restorable:
     turn.walk.rewrite(lambda text: outcomes[id(text)].text if id(text) in outcomes else text.text)
     turn.walk.drop_repeats()
     return inherited.with_values(own)
+
+
+def _everywhere(turn: Turn, findings: Findings, inherited: Restorable, *, observe: bool) -> Findings:
+    """The findings, with those of values that were found elsewhere in the frame, or are its conversation's."""
+    try:
+        return again([text.text for text in turn.texts], findings, inherited.looked_for)
+    except DetectionError as exc:
+        if observe:
+            return findings
+        error = not_examined(exc)
+    raise error
 
 
 def _outcomes(

@@ -124,6 +124,6 @@ def test_links_that_are_not_seen_show(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_forgetting_what_went_by_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mutant: a stream judges links by the piece it has at hand."""
-    monkeypatch.setattr(RestoreStream, "_passed", lambda _self, _text: None)
+    monkeypatch.setattr(RestoreStream, "_passed", lambda _self, _text, _new: None)
     with pytest.raises(AssertionError):
         check_links("text", 3)
