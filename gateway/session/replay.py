@@ -129,13 +129,12 @@ class Replay:
     def _mask(self, waiting: Outgoing, *, restore: bool = True) -> None:
         """Mask an event in place, and restore what `restore` and the policy allow."""
         new = self._outcomes(waiting, restore=restore)
-        if self._setup.policy.input.attachments == "block":
-            # Before any key gets another name: written later, the old one would be back.
-            for blob in waiting.walk.attachments:
-                if blob.key != "type":
-                    blob.node[blob.key] = ""  # type: ignore[index]  # a key of the node it was found in
         new.update((at, text.stream.shown) for at, text in waiting.live.items())
-        waiting.walk.rewrite(lambda text: new.get(id(text), text.text))
+        unread = "" if self._setup.policy.input.attachments == "block" else None
+        waiting.walk.rewrite(
+            lambda text: new.get(id(text), text.text),
+            attachment=lambda blob: new.get(id(blob), unread),
+        )
         for item, text in waiting.fields:
             item[text.source.field] = text.stream.shown
         waiting.walk.drop_repeats()

@@ -21,12 +21,11 @@ the value itself, so a listed name is no way round.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
+from gateway.wire.blobs import is_blob, is_readable
 from gateway.wire.events import EVENT_NAMES
 
 
@@ -322,18 +321,6 @@ _DIGIT_RUN: Final = re.compile(r"[0-9]{9}")
 _OPAQUE: Final = re.compile(r"[A-Za-z0-9+/_-]{64,}={0,2}")
 """What is shorter is no cipher text with its head and seal, and could be a key: it is scanned."""
 _LONG_DIGITS: Final = re.compile(r"[0-9]{12}|[0-9]{2,}-[0-9]{2,}-[0-9]{2,}")
-_DATA_URL: Final = re.compile(
-    r"data:(?:image/(?!svg)[a-z0-9.+-]{1,64}|audio/[a-z0-9.+-]{1,64}|video/[a-z0-9.+-]{1,64}|"
-    r"application/(?:pdf|zip|gzip|octet-stream|msword|vnd[a-z0-9.+-]{1,96}));base64,",
-    re.IGNORECASE,
-)
-# One line, or lines as MIME wraps them: anything else with spaces in it is words.
-_BASE64: Final = re.compile(r"(?:[A-Za-z0-9+/]{60,76}\r?\n)*[A-Za-z0-9+/]*={0,2}\s*|[A-Za-z0-9_-]*={0,2}")
-_PDF: Final = b"%PDF-"
-_BARE_BLOB: Final = 64
-_SAMPLE: Final = 1024
-_READABLE: Final = 0.8
-"""So much of a text can be read even where its encoding is guessed wrong; of compressed data it is under a half."""
 
 MAX_COUNT: Final = 9_999_999
 """No number up to this can be a person's: identifiers have more digits. Larger ones are scanned."""
@@ -351,35 +338,13 @@ def is_structural(kind: Kind, key: str, value: str) -> bool:
             return _ID.fullmatch(value) is not None and _DIGIT_RUN.search(value) is None
         case Kind.OPAQUE:
             opaque = _OPAQUE.fullmatch(value) is not None and _LONG_DIGITS.search(value) is None
-            return opaque and not _is_readable(value)
+            return opaque and not is_readable(value)
         case Kind.BLOB:
             return is_blob(value)
         case Kind.SECRET:
             return True
         case _:
             return value == ""
-
-
-def is_blob(value: str) -> bool:
-    """Whether a string is binary data in base64, bare or as a data: URL, rather than something to read."""
-    head = _DATA_URL.match(value)
-    body = value[head.end() :] if head else value
-    if _BASE64.fullmatch(body) is None:
-        return False
-    return not _is_readable(body) if head is not None or len(body) >= _BARE_BLOB else False
-
-
-def _is_readable(body: str) -> bool:
-    """Whether base64 holds text at its beginning: then it is decoded and scanned like text."""
-    sample = "".join(body[:_SAMPLE].split()).rstrip("=").replace("-", "+").replace("_", "/")
-    try:
-        data = base64.b64decode(sample[: len(sample) // 4 * 4])
-    except binascii.Error:
-        return True
-    if data.startswith(_PDF):
-        return False
-    text = data.decode("utf-8", "replace").replace("\ufffd", "\0")
-    return sum(c.isprintable() or c.isspace() for c in text) >= _READABLE * len(text)
 
 
 def is_count(kind: Kind, key: str, number: float) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from gateway.errors import FrameError
+from gateway.wire.blobs import is_blob
 from gateway.wire.frame import Json, decode, encode, number_text
 from gateway.wire.schema import (
     ATTACHMENT_TYPES,
@@ -20,7 +21,6 @@ from gateway.wire.schema import (
     Context,
     Kind,
     Rule,
-    is_blob,
     is_count,
     is_structural,
     place_name,
@@ -34,6 +34,8 @@ At: TypeAlias = tuple[str, str, Path]
 
 MAX_TEXTS: Final = 50_000
 """Strings, numbers and unknown keys of one frame. An agent's largest have two thousand; more is an attack."""
+_POINTS: Final = "type"
+"""What is noted of a part that is an attachment by its type, with a link or an id perhaps."""
 _MAX_PLACE: Final = 12
 """Steps of a path that are written out; deeper ones only say that there are more."""
 
@@ -90,8 +92,12 @@ class _Inner:
     node: Node
     key: str | int
     value: list[Json]
-    first: int
-    last: int
+    texts: slice
+    attachments: slice
+
+
+def _kept(_: Text) -> None:
+    """What becomes of an attachment that stays."""
 
 
 @dataclass(slots=True)
@@ -112,12 +118,16 @@ class Walk:
         for node in self.repeats:
             node["logprobs"] = []
 
-    def rewrite(self, new: Callable[[Text], str]) -> bool:
+    def rewrite(self, new: Callable[[Text], str], *, attachment: Callable[[Text], str | None] = _kept) -> bool:
         """Replace every text by what `new` makes of it, in place; say whether anything changed.
+
+        An attachment that stands in a string becomes what `attachment` says; with None it stays.
 
         A number that changes becomes a string, and 0 where the protocol has a number of its own: clients drop an item
         or a usage that does not keep its types. JSON within a string stays JSON. Keys of one object stay distinct.
         """
+        # Before any key gets another name: written later, the old one would be back.
+        replaced = [_replaced(one, attachment) for one in self.attachments]
         changed = [False] * len(self.texts)
         renamed: dict[int, tuple[dict[str, Json], dict[str, str]]] = {}
         for index, text in enumerate(self.texts):
@@ -132,9 +142,9 @@ class Walk:
         for node, names in renamed.values():
             _rename(node, names)
         for inner in reversed(self.inner):
-            if any(changed[inner.first : inner.last]):
+            if any(changed[inner.texts]) or any(replaced[inner.attachments]):
                 inner.node[inner.key] = encode(inner.value[0])  # type: ignore[index]  # as above
-        return any(changed)
+        return any(changed) or any(replaced)
 
 
 def walk(
@@ -217,7 +227,7 @@ class _Walker:
         type_ = value.get("type")
         holder = type_ if isinstance(type_, str) else name
         if isinstance(type_, str) and type_ in ATTACHMENT_TYPES:
-            self._found.attachments.append(Text(value, "type", "", Kind.BLOB, path))
+            self._found.attachments.append(Text(value, _POINTS, "", Kind.BLOB, path))
         having = self._having
         for key, child in value.items():
             if having is not None:
@@ -240,10 +250,19 @@ class _Walker:
         except FrameError:
             return False
         root: list[Json] = [inside]
-        first = len(self._texts)
+        texts, attachments = len(self._texts), len(self._found.attachments)
         self.value(root, 0, inside, Rule(Kind.TEXT, Context.CONTENT), at)
-        self._found.inner.append(_Inner(node, key, root, first, len(self._texts)))
+        within = slice(texts, len(self._texts)), slice(attachments, len(self._found.attachments))
+        self._found.inner.append(_Inner(node, key, root, *within))
         return True
+
+
+def _replaced(one: Text, attachment: Callable[[Text], str | None]) -> bool:
+    """Replace an attachment; say whether it was. A part that only points at one has nothing to be replaced."""
+    new = attachment(one) if one.key != _POINTS else None
+    if new is not None:
+        one.node[one.key] = new  # type: ignore[index]  # a key of the node it was found in
+    return new is not None
 
 
 def _rename(node: dict[str, Json], names: dict[str, str]) -> None:

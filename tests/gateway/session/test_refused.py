@@ -133,6 +133,20 @@ def test_an_operator_decides_what_a_value_becomes() -> None:
     assert sent["input"] == "card ***************1111"
 
 
+def test_an_attachment_in_the_arguments_of_a_call_is_refused_like_any_other() -> None:
+    """There it is a string of JSON in a string."""
+    url = "data:image/png;base64," + PNG
+    call: Any = [{"type": "function_call", "call_id": "c", "name": "show", "arguments": json.dumps({"x": [url]})}]
+    wire = Wire()
+    assert wire.create(call) == []
+    assert "images, files or sound" in refusal(wire)["message"]
+    assert wire.rows[0].attachments == 1
+
+    wire = Wire(policy=policy("input: {attachments: allow}\n"))
+    (sent,) = wire.create(call)
+    assert sent["input"] == call
+
+
 def test_an_attachment_is_refused_unless_the_policy_allows_it() -> None:
     wire = Wire()
     wire.create(PICTURE)  # type: ignore[arg-type]

@@ -40,6 +40,20 @@ def test_pictures_and_sounds_are_not_sent_unless_attachments_are_allowed() -> No
         assert (PNG in json.dumps(given)) is allowed
 
 
+@pytest.mark.parametrize("holder", ["function_call", "mcp_call"])
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_picture_in_the_arguments_of_a_call_is_one_too(holder: str, allowed: bool) -> None:
+    """Also where nothing else in them changes."""
+    wire = begun(policy("output: {mask: new}\n" + ("input: {attachments: allow}\n" if allowed else "")))
+    source = json.dumps({"n": 1, "picture": [f"data:image/png;base64,{PNG}"]})
+    item = {"type": holder, "id": "item", "name": "show", "arguments": source, "status": "completed"}
+    given = wire.provider(done(item)) + wire.provider(completed(item))
+    assert (PNG in json.dumps(given)) is allowed
+    last: Any = given[-1]["response"]
+    shown = json.loads(last["output"][0]["arguments"])
+    assert shown == (json.loads(source) if allowed else {"n": 1, "picture": [""]})
+
+
 # Suppress
 
 

@@ -7,6 +7,7 @@ import hashlib
 
 import pytest
 
+from gateway.wire.blobs import is_blob
 from gateway.wire.schema import (
     ATTACHMENT_TYPES,
     KNOWN,
@@ -15,7 +16,6 @@ from gateway.wire.schema import (
     WORDS,
     Context,
     Kind,
-    is_blob,
     is_count,
     is_structural,
     place_name,

@@ -208,6 +208,31 @@ def test_what_cannot_be_read_is_an_attachment_and_not_a_text(part: dict[str, Any
     assert not [text.place for text in found.texts if PNG in text.text]
 
 
+@pytest.mark.parametrize("source", ['"{}"', '{{"a": ["{}"]}}', '{{"who": "x", "picture": "{}"}}'])
+def test_an_attachment_in_json_in_a_string_is_found_and_replaced_there(source: str) -> None:
+    picture = f"data:image/png;base64,{PNG}"
+    frame = create(input=[{"type": "function_call", "arguments": source.format(picture)}])
+    found = walk(frame)
+    assert [one.place.split(".")[0] for one in found.attachments] == ["input[0]"]
+    assert not found.rewrite(lambda text: text.text)
+    assert frame["input"][0]["arguments"] == source.format(picture)
+    assert found.rewrite(lambda text: text.text, attachment=lambda _: "")
+    assert json.loads(frame["input"][0]["arguments"]) == json.loads(source.format(""))
+
+
+def test_a_replaced_attachment_keeps_the_new_name_of_its_key() -> None:
+    frame = create(metadata={EMAIL: f"data:image/png;base64,{PNG}"})
+    assert walk(frame).rewrite(lambda text: text.text.replace(EMAIL, "<E>"), attachment=lambda _: "")
+    assert frame["metadata"] == {"<E>": ""}
+
+
+def test_a_part_that_points_at_an_attachment_keeps_its_type() -> None:
+    part = {"type": "input_image", "file_id": "file_68f1c2d9a4b87e10"}
+    frame = create(input=[{"role": "user", "content": [dict(part)]}])
+    assert not walk(frame).rewrite(lambda text: text.text, attachment=lambda _: "")
+    assert frame["input"][0]["content"] == [part]
+
+
 def test_a_sound_is_an_attachment() -> None:
     part = {"type": "input_audio", "input_audio": {"data": PNG, "format": "wav"}}
     assert walk(create(input=[{"role": "user", "content": [part]}])).attachments
