@@ -17,12 +17,15 @@ from typing import Final
 
 from gateway.audit.record import Found
 from gateway.errors import NotExamined, Refused
-from gateway.session.effects import Detect, ToClient
+from gateway.session.effects import Detect, Effect, ToClient
 from gateway.session.lanes import Lanes
 from gateway.session.live_json import JsonStream
 from gateway.session.live_places import (
     LARGEST,
     Spot,
+    announces_part,
+    before,
+    ending,
     fields,
     item_of,
     name_of,
@@ -48,8 +51,10 @@ from gateway.session.states import (
     Response,
     Setup,
 )
+from gateway.wire.blobs import Opening
 from gateway.wire.events import Class, Event
 from gateway.wire.frame import encode
+from gateway.wire.schema import Context, Kind, rule
 from gateway.wire.synth import FIELDS, Place, Source, emptied, emptied_part
 from gateway.wire.texts import Text
 from guardrails.horizon import Horizon, horizon
@@ -61,23 +66,23 @@ _CHARACTERS: Final = 16 * 1024 * 1024
 """Of one text; a provider that sends more has its response refused. Its last event could not hold it either."""
 _JSON: Final = "arguments"
 _FLUSHES: Final = frozenset({Class.DONE, Class.PART})
-_ENDS_ALL: Final = frozenset({Class.TERMINAL, Class.ERROR})
 
 
 class Live:
     """The texts of one session that go out as they come."""
 
-    __slots__ = ("_asked", "_bounds", "_lanes", "_restoring", "_setup")
+    __slots__ = ("_asked", "_bounds", "_lanes", "_lets_in", "_restoring", "_setup")
 
     def __init__(self, setup: Setup, lanes: Lanes, restoring: Restoring, bounds: Horizon) -> None:
         self._setup: Final = setup
         self._lanes: Final = lanes
         self._restoring: Final = restoring
         self._bounds: Final = bounds
+        self._lets_in: Final = setup.policy.input.attachments == "allow"
         self._asked: dict[int, LiveText | LiveRow] = {}
 
-    def takes(self, lane: Lane, response: Response, row: Event, frame: Frame) -> Frame | list[Detect] | None:
-        """What to send of an event; or what to ask now, where it only carries a text on, or ends one.
+    def takes(self, lane: Lane, response: Response, row: Event, frame: Frame) -> Frame | list[Effect] | None:
+        """What to send of an event; or what to do now, where it only carries a text on, or ends one.
 
         None when it is not about anything live.
 
@@ -92,20 +97,20 @@ class Live:
             return self._passes(response, frame)
         return frame if self._opens(lane, response, row, frame) else None
 
-    def _carries(self, response: Response, row: Event, frame: Frame) -> list[Detect] | None:
-        """What to ask after an event that carries a text on, or ends one; None for any other."""
+    def _carries(self, response: Response, row: Event, frame: Frame) -> list[Effect] | None:
+        """What to do after an event that carries a text on, or ends one; None for any other."""
         if row.cls is Class.DELTA:
             text = text_of(response, frame)
             piece = frame.get(row.text)
             if text is None or text.ending or not isinstance(piece, str):
                 return []  # it waits for its item
-            text.stream.feed(piece)
-            if text.stream.size > _CHARACTERS:
+            text.feed(piece)
+            if text.size > _CHARACTERS:
                 raise NotExamined("A text of the answer is too long to be examined.")
-            return self._ask(text)
+            return list(self._ask(text))
         if row.cls is Class.ANNOTATION:
             return []
-        if row.cls in _FLUSHES and not _announces_part(row, frame):
+        if row.cls in _FLUSHES and not announces_part(row, frame):
             text = text_of(response, frame)
             if text is None:
                 return []
@@ -148,18 +153,30 @@ class Live:
         kept = ("type", "output_index", "item_id", "sequence_number", "stream_id")
         return {key: frame[key] for key in kept if key in frame}
 
-    def ends(self, waiting: Outgoing) -> list[Detect]:
+    def ends(self, waiting: Outgoing) -> list[Effect]:
         """Have an event wait for the texts that end with it, and take out of it what repeats texts that went out.
 
-        Gives what to ask about their ends. Without bounds, a whole item is examined all the same, to say what was seen
+        Gives what to do about their ends. Without bounds, a whole item is examined all the same, to say what was seen
         too late.
         """
         response = waiting.response
         if response is None:
             return []
-        if _announces_part(waiting.row, waiting.frame):
-            waiting.awaits = _before(response, waiting.frame)
+        if announces_part(waiting.row, waiting.frame):
+            waiting.awaits = before(response, waiting.frame)
             return []
+        wholes = self._repeated(response, waiting)
+        items = ending(response, waiting.row, waiting.frame)
+        waiting.awaits = [text for item in items for text in item.texts.values() if not text.ended]
+        effects = [effect for text in waiting.awaits for effect in self._end(text, wholes.get(id(text)))]
+        for row in (row for item in items for row in item.rows.values()):
+            row.row.close()
+            effects += self._ask_row(row)
+        waiting.awaits = [text for text in waiting.awaits if not text.ended]
+        return effects
+
+    def _repeated(self, response: Response, waiting: Outgoing) -> dict[int, str]:
+        """Take out of an event what repeats texts that went out; give what it says of each, by the `id` of the text."""
         rest: list[Text] = []
         waiting.fields = list(fields(response, waiting))
         wholes = {id(live): str(item[live.source.field]) for item, live in waiting.fields}
@@ -174,14 +191,13 @@ class Live:
             if live is None or (self._bounds.sentences and waiting.row.cls is Class.ITEM_DONE):
                 rest.append(text)
         waiting.texts = rest
-        items = _ending(response, waiting.row, waiting.frame)
-        waiting.awaits = [text for item in items for text in item.texts.values() if not text.ended]
-        asks = [ask for text in waiting.awaits for ask in self._end(text, wholes.get(id(text)))]
-        for row in (row for item in items for row in item.rows.values()):
-            row.row.close()
-            asks += self._ask_row(row)
-        waiting.awaits = [text for text in waiting.awaits if not text.ended]
-        return asks
+        for picture in waiting.walk.attachments:
+            spot = spot_of(response, waiting, picture)
+            live = repeated(spot) if spot is not None else None
+            if live is not None and not isinstance(live.stream, JsonStream):
+                waiting.live[id(picture)] = live
+                wholes[id(live)] = str(picture.node[picture.key])  # type: ignore[index]  # a key of that node
+        return wholes
 
     def answered(self, ticket: int) -> LiveText | LiveRow | None:
         """The text, or the neighbours, that a question was about."""
@@ -278,12 +294,16 @@ class Live:
             return
         restore = self._restoring.allowed(tool=not source.array, name=response.tools.get(item.index))
         if source.field == _JSON:
-            values = JsonStream(self._setup.masker, response.known, restore=restore, words=self._setup.finds_words)
+            words = self._setup.finds_words
+            values = JsonStream(
+                self._setup.masker, response.known, restore=restore, words=words, attachments=self._lets_in
+            )
             item.texts[place] = LiveText(response, item, source, place, values)
             return
         escape = response.json_text and source.events == "response.output_text"
         stream = self._made(response, item, source, restore=restore, escape=escape)
-        self._begin(LiveText(response, item, source, place, stream))
+        opening = Opening() if rule(Context.TYPED, None, source.field).kind is Kind.TEXT else None
+        self._begin(LiveText(response, item, source, place, stream, opening=opening))
 
     def _joins(self, response: Response, waiting: Outgoing, text: Text, spot: Spot) -> LiveText | None:
         """A text that nobody announced, and that a whole item has after texts which are live: it is joined to those."""
@@ -341,15 +361,18 @@ class Live:
         self._asked[ticket] = of
         return ticket
 
-    def _end(self, text: LiveText, whole: str | None) -> list[Detect]:
+    def _end(self, text: LiveText, whole: str | None) -> list[Effect]:
         """No piece is to come. What the whole has more than the pieces is the last one."""
         if text.ending:
             return []
         text.ending = True
-        raw = text.stream.raw
+        raw = text.raw
         if whole is not None and len(whole) > len(raw) and whole.startswith(raw):
-            text.stream.feed(whole[len(raw) :])
-        return self._ask(text)
+            text.feed(whole[len(raw) :])
+        picture = text.flush()
+        text.unread = picture if self._lets_in else ""
+        pieces = [Piece(text, text.unread)] if text.unread else []
+        return [*self.place(text, pieces), *self._ask(text)]
 
 
 def live_texts(setup: Setup, lanes: Lanes, restoring: Restoring) -> Live | None:
@@ -362,23 +385,3 @@ def live_texts(setup: Setup, lanes: Lanes, restoring: Restoring) -> Live | None:
         return None
     bounds = horizon(setup.policy)
     return None if bounds.sentences and output.unbounded == "replay" else Live(setup, lanes, restoring, bounds)
-
-
-def _announces_part(row: Event, frame: Frame) -> bool:
-    return row.cls is Class.PART and str(frame["type"]).endswith(".added")
-
-
-def _before(response: Response, frame: Frame) -> list[LiveText]:
-    """The texts that have to go out before the part that an event announces."""
-    text = text_of(response, frame)
-    if text is None or text.row is None:
-        return []
-    return [one for one in text.row.texts if one.place < text.place and not one.ended]
-
-
-def _ending(response: Response, row: Event, frame: Frame) -> list[LiveItem]:
-    """The items that end with an event."""
-    if row.cls in _ENDS_ALL:
-        return list(response.live.values())
-    item = item_of(response, frame.get("output_index")) if row.cls is Class.ITEM_DONE else None
-    return [] if item is None else [item]

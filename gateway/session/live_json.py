@@ -12,6 +12,7 @@ from itertools import chain
 from typing import Final, NamedTuple
 
 from gateway.wire.arrays import Array, Arrays
+from gateway.wire.blobs import is_data_url
 from gateway.wire.frame import encode
 from gateway.wire.values import Value, Values
 from guardrails.findings import Finding
@@ -20,6 +21,8 @@ from guardrails.links import LOOK_BACK
 from guardrails.live import between
 from guardrails.redact import Applied, Masked, Masker, Outcome, joined
 from guardrails.vault import Restorable
+
+_EMPTY: Final = '""'
 
 
 class _Unit(NamedTuple):
@@ -35,6 +38,7 @@ class JsonStream:
     __slots__ = (
         "_arrays",
         "_asked",
+        "_attachments",
         "_fresh",
         "_masked",
         "_masker",
@@ -48,13 +52,16 @@ class JsonStream:
         "size",
     )
 
-    def __init__(self, masker: Masker, known: Restorable, *, restore: bool, words: bool) -> None:
-        """`words`: whether to look over boundaries for what has neither a digit nor an `@`."""
+    def __init__(self, masker: Masker, known: Restorable, *, restore: bool, words: bool, attachments: bool) -> None:
+        """`words`: whether to look over boundaries for what has neither a digit nor an `@`; `attachments`: whether
+        pictures pass, unread.
+        """
         self._masker: Final = masker
         self._restore: Final = restore
         self._words: Final = words
         self._values: Final = Values()
-        self._arrays: Final = Arrays()
+        self._attachments: Final = attachments
+        self._arrays: Final = Arrays(attachments=attachments)
         self._ready: list[_Unit] = []
         self._asked: list[_Unit] | None = None
         self._fresh = False
@@ -133,13 +140,15 @@ class JsonStream:
     def _unit(self, of: Value | Array) -> _Unit:
         if isinstance(of, Array):
             return _Unit(of, Question([text.text for text in of.texts], of.groups, words=self._words))
+        if _is_picture(of):
+            return _Unit(of if self._attachments else of._replace(raw=_EMPTY), Question([]))
         return _Unit(of, Question([self.raw if of.plain else of.text] if of.text else []))
 
     def _outcomes(self, of: Value | Array, found: Sequence[Sequence[Finding]]) -> Iterator[Outcome]:
         if isinstance(of, Value) and of.plain:
             yield self._rest(of, found[0])
             return
-        texts = [text.text for text in of.texts] if isinstance(of, Array) else [of.text] if of.text else []
+        texts = [text.text for text in of.texts] if isinstance(of, Array) else [of.text or ""] * len(found)
         for text, spans in zip(texts, found, strict=True):
             yield self._masker.output(text, spans, self.known, escape=False, restore=self._restore)
 
@@ -150,6 +159,11 @@ class JsonStream:
         before = whole[max(0, start - LOOK_BACK) : start]
         spans = between(findings, start, len(whole))
         return self._masker.output(value.raw, spans, self.known, escape=True, restore=self._restore, before=before)
+
+
+def _is_picture(value: Value) -> bool:
+    """Whether a value is a string that nobody can examine. A key is read in any case."""
+    return value.text is not None and not (value.plain or value.key) and is_data_url(value.text)
 
 
 def _written(of: Value | Array, outcomes: Sequence[Outcome]) -> str:

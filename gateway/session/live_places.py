@@ -9,13 +9,14 @@ from typing import Final, NamedTuple
 
 from gateway.session.live_json import JsonStream
 from gateway.session.states import Frame, LiveItem, LiveText, Outgoing, Response
-from gateway.wire.events import Class
+from gateway.wire.events import Class, Event
 from gateway.wire.frame import Json
 from gateway.wire.synth import FIELDS, PARTS, Place, Source
 from gateway.wire.texts import Text
 
 LARGEST: Final = 10_000
 """No response has so many items, no item so many parts; of more, nothing is live."""
+_ENDS_ALL: Final = frozenset({Class.TERMINAL, Class.ERROR})
 _SOURCES: Final = {source.events: source for source in (*PARTS.values(), *FIELDS.values())}
 
 
@@ -134,3 +135,24 @@ def named(text: LiveText) -> str:
     array, number = text.place
     part = f".{array}[{number}]" if array else ""
     return f"response.output[{text.item.index}]{part}.{text.source.field}"
+
+
+def announces_part(row: Event, frame: Frame) -> bool:
+    """Whether an event announces a part."""
+    return row.cls is Class.PART and str(frame["type"]).endswith(".added")
+
+
+def before(response: Response, frame: Frame) -> list[LiveText]:
+    """The texts that have to go out before the part that an event announces."""
+    text = text_of(response, frame)
+    if text is None or text.row is None:
+        return []
+    return [one for one in text.row.texts if one.place < text.place and not one.ended]
+
+
+def ending(response: Response, row: Event, frame: Frame) -> list[LiveItem]:
+    """The items that end with an event."""
+    if row.cls in _ENDS_ALL:
+        return list(response.live.values())
+    item = item_of(response, frame.get("output_index")) if row.cls is Class.ITEM_DONE else None
+    return [] if item is None else [item]

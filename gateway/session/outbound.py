@@ -229,7 +229,7 @@ class Outbound:
         if not isinstance(kept, dict):
             return kept
         waiting = Outgoing(self._lanes.ticket(), lane, response, row, kept, data, echo=self._lanes.steering.echo(kept))
-        effects: list[Effect] = list(self._read(waiting))
+        effects = self._read(waiting)
         if len(lane.out) >= _MAX_WAITING:
             waiting.failure = UpstreamError("The provider sends faster than its answers can be examined.")
         lane.out.append(waiting)
@@ -240,9 +240,9 @@ class Outbound:
             effects.append(Detect(waiting.ticket, waiting.question.asked))
         return effects
 
-    def _read(self, waiting: Outgoing) -> list[Detect]:
-        """Find the texts of an event that are to be examined; and what to ask of texts that end with it."""
-        asks: list[Detect] = []
+    def _read(self, waiting: Outgoing) -> list[Effect]:
+        """Find the texts of an event that are to be examined; and what to do about texts that end with it."""
+        asks: list[Effect] = []
         if self._masks or waiting.row.cls is Class.TERMINAL:
             try:
                 waiting.walk, waiting.texts = self._replay.texts(waiting.frame)
@@ -268,7 +268,7 @@ class Outbound:
         except GatewayError as exc:
             return self._break_off(lane, response, exc, now)
         if isinstance(kept, list):
-            return list(kept)
+            return kept
         return [] if kept is None and self._replay.drops(response, row, frame) else kept or frame
 
     def _drain(self, lane: Lane, now: float) -> list[Effect]:

@@ -129,14 +129,14 @@ class Replay:
     def _mask(self, waiting: Outgoing, *, restore: bool = True) -> None:
         """Mask an event in place, and restore what `restore` and the policy allow."""
         new = self._outcomes(waiting, restore=restore)
-        new.update((at, text.stream.shown) for at, text in waiting.live.items())
+        new.update((at, text.shown) for at, text in waiting.live.items())
         unread = "" if self._setup.policy.input.attachments == "block" else None
         waiting.walk.rewrite(
             lambda text: new.get(id(text), text.text),
             attachment=lambda blob: new.get(id(blob), unread),
         )
         for item, text in waiting.fields:
-            item[text.source.field] = text.stream.shown
+            item[text.source.field] = text.shown
         waiting.walk.drop_repeats()
         waiting.frame.pop("obfuscation", None)
 

@@ -16,6 +16,7 @@ from gateway.audit.record import Found, Identifier, Row, Usage, Who
 from gateway.errors import GatewayError
 from gateway.session.answers import Answers, Kept
 from gateway.session.live_json import JsonStream
+from gateway.wire.blobs import Opening
 from gateway.wire.events import Event
 from gateway.wire.frame import Json
 from gateway.wire.synth import Place, Source
@@ -179,12 +180,46 @@ class LiveText:
     """No piece is to come."""
     ended: bool = False
     """All of it was decided."""
+    opening: Opening | None = None
+    """Its beginning, where as a whole it may be no text at all but a picture."""
+    unread: str = ""
+    """All of it, where it was one and the policy lets that through."""
     found: list[Applied] = field(default_factory=list)
 
     @property
     def lane(self) -> Lane:
         """The lane in which it goes out."""
         return self.item.lane
+
+    @property
+    def raw(self) -> str:
+        """What has arrived so far. Never to be sent."""
+        return self.stream.raw or (self.opening.kept if self.opening is not None else "")
+
+    @property
+    def shown(self) -> str:
+        """What has gone out so far."""
+        return self.unread or self.stream.shown
+
+    @property
+    def size(self) -> int:
+        """How many characters have arrived."""
+        return self.stream.size or (self.opening.size if self.opening is not None else 0)
+
+    def feed(self, piece: str) -> None:
+        """Take the next piece."""
+        rest = piece if self.opening is None else self.opening.feed(piece)
+        if rest:
+            self.stream.feed(rest)
+
+    def flush(self) -> str:
+        """No piece is to come: give all of it, where it is a picture. Nothing of that was examined or went out."""
+        if self.opening is None:
+            return ""
+        rest, picture = self.opening.flush()
+        if rest:
+            self.stream.feed(rest)
+        return picture
 
     def resume(self) -> Outcome | None:
         """What may go out of it now that it was joined to a neighbour."""

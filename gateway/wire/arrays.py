@@ -26,29 +26,28 @@ _SIGNS: Final = re.compile(r"[\[\]]|[^\[\]]+")
 class Array:
     """A complete array: its `texts`, which of them are neighbours, and how it is written when they have changed."""
 
-    __slots__ = ("_item", "_raw", "_walk", "groups", "texts")
+    __slots__ = ("_attachments", "_item", "_raw", "_walk", "groups", "texts")
 
-    def __init__(self, raw: str, name: str) -> None:
-        """`name` is the key it hangs on.
+    def __init__(self, raw: str, name: str, *, attachments: bool) -> None:
+        """`name` is the key it hangs on; `attachments`: whether pictures in it pass, unread.
 
         Raises:
-            FrameError: it is no JSON, or holds what is no text: then its values are better looked at one by one.
+            FrameError: it is no JSON: then its values are better looked at one by one.
 
         """
+        self._attachments: Final = None if attachments else ""
         self._raw: Final = raw
         key = name if name in KNOWN else _NAMELESS
         # An item as it would come whole, so that the same walk finds the same neighbours.
         self._item: dict[str, Json] = {"type": "function_call", "arguments": encode({key: decode(raw)})}
         frame: dict[str, Json] = {"type": "response.output_item.done", "item": self._item}
         self._walk: Final = walk(frame)
-        if self._walk.attachments:
-            raise FrameError("An array holds something that is not text.")
         self.texts: Final[Sequence[Text]] = [text for text in self._walk.texts if text.text]
         self.groups: Final = neighbours(frame, self.texts)
 
     def written(self, new: Callable[[Text], str]) -> str:
         """Its source, with what `new` makes of each text in its place."""
-        if not self._walk.rewrite(new):
+        if not self._walk.rewrite(new, attachment=lambda _: self._attachments):
             return self._raw
         (array,) = decode(str(self._item["arguments"])).values()  # type: ignore[union-attr]  # the object made above
         return encode(array)
@@ -57,9 +56,11 @@ class Array:
 class Arrays:
     """Puts values together that belong to one array: `feed()` each, then `flush()`."""
 
-    __slots__ = ("_depth", "_name", "_open")
+    __slots__ = ("_attachments", "_depth", "_name", "_open")
 
-    def __init__(self) -> None:
+    def __init__(self, *, attachments: bool) -> None:
+        """`attachments`: whether pictures pass, unread."""
+        self._attachments: Final = attachments
         self._depth = 0
         self._open: list[Value] = []
         self._name = ""
@@ -94,6 +95,6 @@ class Arrays:
     def _closed(self) -> Iterator[Value | Array]:
         values, self._open = self._open, []
         try:
-            yield Array("".join(value.raw for value in values), self._name)
+            yield Array("".join(value.raw for value in values), self._name, attachments=self._attachments)
         except FrameError:
             yield from values

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from gateway.errors import FrameError
-from gateway.wire.blobs import is_blob
+from gateway.wire.blobs import is_data_url
 from gateway.wire.frame import Json, decode, encode, number_text
 from gateway.wire.schema import (
     ATTACHMENT_TYPES,
@@ -215,7 +215,7 @@ class _Walker:
             if kind is Kind.BLOB:
                 self._found.attachments.append(Text(node, key, "", kind, path))
             return
-        if kind is Kind.TEXT and value.startswith("data:") and is_blob(value):
+        if kind is Kind.TEXT and is_data_url(value):
             self._found.attachments.append(Text(node, key, "", Kind.BLOB, path))
             return
         self._texts.append(Text(node, key, value, kind, path, holder))

