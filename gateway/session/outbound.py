@@ -16,10 +16,10 @@ from gateway.session.live import live_texts
 from gateway.session.moving import may_move, moves, strand, stranded
 from gateway.session.refusals import error_frame, mend
 from gateway.session.replay import Replay
-from gateway.session.responses import ENDS, Responses
+from gateway.session.responses import ENDS, Responses, comes_late
 from gateway.session.restoring import Restoring
 from gateway.session.rows import ended_row, refused_row, unfinished_row, with_cost
-from gateway.session.states import Findings, Frame, Lane, Outgoing, Piece, Response, Setup
+from gateway.session.states import Findings, Frame, Lane, Outgoing, Response, Setup
 from gateway.session.timers import Timers
 from gateway.wire.events import Class, Event, event
 from gateway.wire.frame import DEFAULT_DEPTH, encode, loads
@@ -259,6 +259,8 @@ class Outbound:
         self, lane: Lane, response: Response | None, row: Event, frame: Frame, now: float
     ) -> Frame | list[Effect]:
         """What to send of an event, once it was examined; or, where nothing of it is sent, what to do instead."""
+        if response is not None and comes_late(response, row):
+            return []
         live = self._live if response is not None else None
         if live is None or response is None:
             self._replay.complete(response, row, frame)
@@ -278,7 +280,7 @@ class Outbound:
             first = lane.out.popleft()
             if isinstance(first, Outgoing):
                 effects += self._deliver(lane, first, now)
-            elif self._live is not None and not first.of.response.muted:
+            elif self._live is not None and not first.response.muted:
                 effects.append(self._live.send(first))
         return effects
 
@@ -383,16 +385,11 @@ class Outbound:
             for waiting in lane.out:
                 if isinstance(waiting, Outgoing) and waiting.response not in ending:
                     self._jobs.pop(waiting.ticket, None)
-            lane.out = deque(one for one in lane.out if _of(one) in ending)
+            lane.out = deque(one for one in lane.out if one.response in ending)
             lane.waiting = deque(one for one in lane.waiting if one.unanswered is not None or one in ending)
             if lane.active is not None and lane.active not in ending:
                 lane.last, lane.active = lane.active, None
         return effects
-
-
-def _of(waiting: Outgoing | Piece) -> Response | None:
-    """The response that something which waits in a lane is a part of."""
-    return waiting.response if isinstance(waiting, Outgoing) else waiting.of.response
 
 
 def _keepalive(lane: Lane) -> str:

@@ -106,7 +106,7 @@ class Replay:
         events: Iterable[Frame] = (frame,)
         if waiting.row.cls is Class.ITEM_DONE:
             events = self._item(response, frame, frame.get("item"), frame.get("output_index"))
-        elif waiting.row.cls is Class.TERMINAL and not self._suppress:
+        elif waiting.row.cls is Class.TERMINAL and not (self._suppress or response.recorded):
             events = chain(self._undelivered(response, frame), events)
         for one in events:
             yield encode(numbered(response, one))

@@ -113,5 +113,16 @@ class Responses:
         return [*stopped, Record(response.ticket, refused_row(self._setup, lane, response, error, "failed", now))]
 
 
+def comes_late(response: Response, row: Event) -> bool:
+    """Whether an event comes after the one that ended its response, and is for nobody where answers are masked.
+
+    The row of the response can say no more what was found in it, and who was told the end has everything. Some
+    providers end twice; that is still masked and sent.
+    """
+    late = response.over and row.cls not in ENDS and row.cls is not Class.NOTICE
+    response.over = response.over or row.cls in ENDS
+    return late
+
+
 def _is(response: Response, identity: Json) -> bool:
     return identity is not None and identity == response.id

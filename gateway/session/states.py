@@ -295,6 +295,8 @@ class Response:
     """Until its first event, when another deployment could answer."""
     begun: float | None = None
     """When the provider's first event of it came."""
+    over: bool = False
+    """Whether the event that ends it has come. It may still have to be examined."""
     ended_steered: bool = False
     streams: dict[tuple[Json, ...], Streaming] = field(default_factory=dict)
     delivered: set[int] = field(default_factory=set)
@@ -363,6 +365,11 @@ class Piece:
     of: LiveText
     text: str
     ready: bool = True
+
+    @property
+    def response(self) -> Response:
+        """The response that it is a part of."""
+        return self.of.response
 
 
 @dataclass(slots=True, eq=False)
