@@ -1,7 +1,8 @@
 """Mask JSON source as it comes, value by value: the arguments of a call.
 
 A string, key or number is examined once it is complete, by itself, and goes out with all before it; an array is
-examined whole, for its strings are neighbours. It stays JSON: what is put into a string is escaped, and a number that
+examined whole, for its strings are neighbours. After a key that gets another name the rest of its object waits for the
+object's end: keys stay distinct. It stays JSON: what is put into a string is escaped, and a number that
 is masked becomes a string. What is no JSON is examined as the text that it is, with all that went before.
 """
 
@@ -14,6 +15,8 @@ from typing import Final, NamedTuple
 from gateway.wire.arrays import Array, Arrays
 from gateway.wire.blobs import is_data_url
 from gateway.wire.frame import encode
+from gateway.wire.keys import Keys
+from gateway.wire.schema import KNOWN
 from gateway.wire.values import Value, Values
 from guardrails.findings import Finding
 from guardrails.joining import Question
@@ -39,7 +42,9 @@ class JsonStream:
         "_arrays",
         "_asked",
         "_attachments",
+        "_final",
         "_fresh",
+        "_keys",
         "_masked",
         "_masker",
         "_raw",
@@ -64,6 +69,8 @@ class JsonStream:
         self._arrays: Final = Arrays(attachments=attachments)
         self._ready: list[_Unit] = []
         self._asked: list[_Unit] | None = None
+        self._keys: Final = Keys()
+        self._final = False
         self._fresh = False
         self._raw: list[str] = []
         self._shown: list[str] = []
@@ -88,8 +95,8 @@ class JsonStream:
 
     @property
     def idle(self) -> bool:
-        """Whether no question waits for its answer."""
-        return self._asked is None
+        """Whether no question waits for its answer, and nothing for the end of an object."""
+        return self._asked is None and not self._keys.waiting
 
     def feed(self, piece: str) -> None:
         """Take the next piece."""
@@ -112,8 +119,9 @@ class JsonStream:
             for value in self._values.flush():
                 self._take(self._arrays.feed(value))
             self._take(self._arrays.flush())
-        if not self._ready or not (final or self._fresh):
+        if not (self._ready or (final and self._keys.waiting)) or not (final or self._fresh):
             return None
+        self._final = final
         self._asked, self._ready, self._fresh = self._ready, [], False
         return list(chain.from_iterable(unit.question.asked for unit in self._asked))
 
@@ -129,9 +137,11 @@ class JsonStream:
         for of, question in asked:
             spans = question.answer([next(found) for _ in question.asked])
             outcomes = list(self._outcomes(of, spans))
-            pieces.append(_written(of, outcomes))
+            pieces.append(self._given(of, outcomes))
             applied += (one for outcome in outcomes for one in outcome.applied)
             masked += (outcome.masked for outcome in outcomes)
+        if self._final:
+            pieces.append(self._keys.flush())
         text = "".join(pieces)
         self._shown.append(text)
         self._masked += masked
@@ -140,6 +150,8 @@ class JsonStream:
     def _unit(self, of: Value | Array) -> _Unit:
         if isinstance(of, Array):
             return _Unit(of, Question([text.text for text in of.texts], of.groups, words=self._words))
+        if of.key and of.text in KNOWN:
+            return _Unit(of, Question([]))  # a name that the protocol itself has, as everywhere
         if _is_picture(of):
             return _Unit(of if self._attachments else of._replace(raw=_EMPTY), Question([]))
         return _Unit(of, Question([self.raw if of.plain else of.text] if of.text else []))
@@ -151,6 +163,15 @@ class JsonStream:
         texts = [text.text for text in of.texts] if isinstance(of, Array) else [of.text or ""] * len(found)
         for text, spans in zip(texts, found, strict=True):
             yield self._masker.output(text, spans, self.known, escape=False, restore=self._restore)
+
+    def _given(self, of: Value | Array, outcomes: Sequence[Outcome]) -> str:
+        """What may be sent of what was examined, and of what waited for it."""
+        written = _written(of, outcomes)
+        if isinstance(of, Value) and of.plain:
+            return self._keys.flush() + written
+        if isinstance(of, Value) and of.key:
+            return self._keys.key(of, outcomes[0].text if outcomes else of.text or "")
+        return self._keys.other(written)
 
     def _rest(self, value: Value, findings: Sequence[Finding]) -> Outcome:
         """What is no JSON: of what was found in the whole, what is in it."""

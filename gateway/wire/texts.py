@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 from gateway.errors import FrameError
 from gateway.wire.blobs import is_data_url
 from gateway.wire.frame import Json, decode, encode, number_text
+from gateway.wire.keys import renamed
 from gateway.wire.schema import (
     ATTACHMENT_TYPES,
     FREE,
@@ -266,16 +267,7 @@ def _replaced(one: Text, attachment: Callable[[Text], str | None]) -> bool:
 
 
 def _rename(node: dict[str, Json], names: dict[str, str]) -> None:
-    taken = {key for key in node if key not in names}
-    pairs: list[tuple[str, Json]] = []
-    for key, value in node.items():
-        new = names.get(key, key)
-        if key in names:
-            plain, number = new, 2
-            while new in taken:
-                new, number = f"{plain}_{number}", number + 1
-            taken.add(new)
-        pairs.append((new, value))
+    pairs = list(zip(renamed(node, names), node.values(), strict=True))
     node.clear()
     node.update(pairs)
 
