@@ -6,7 +6,8 @@ everything before the cut is found as it is now (decision 0022):
 * After it, up to the last white space, stand as many words as the longest finding can have, and as many characters as
   anything looks ahead. The word that is being written counts for nothing.
 * Nothing that was found reaches over it or up to it.
-* No run that is searched as a whole is divided: numbers in a row, base64 over several lines, a private key.
+* No run that is searched as a whole is divided: numbers in a row, base64 over several lines, a private key; nor one
+  that only another reading shows.
 * A piece of text that is read in another way as well (folded, unescaped) ends before the cut, or goes on after it for
   as long as the text itself.
 * Where a module has no bound, a sentence ends there.
@@ -121,13 +122,18 @@ def _crossed(findings: Sequence[Finding]) -> Iterator[tuple[int, int]]:
 
 
 def _views(text: str, bounds: Horizon) -> Iterator[tuple[int, int]]:
-    """Where the end of another reading is too near to be seen past, as it reads: an escape takes six characters."""
+    """Where another reading is not to be divided: near its end, which may be far off as it is written, for an escape
+    takes six characters; and within a run, of which only the reading may show that it goes on.
+    """
     if not bounds.views:
         return
     for view in readings(text, bounds.escapes, folding=bounds.folds):
         length = len(view.text)
         near, _ = view.span(max(length - bounds.after, 0), length)
         yield max(view.start, min(near, view.end - bounds.after)), view.end - 1
+        for gap in GAP.finditer(view.text):
+            if _together(view.text, gap, bounds):
+                yield view.span(max(gap.start() - 1, 0), gap.end() + 1)
         if bounds.keys and view.end > len(text) - bounds.after:
             yield from ((view.span(at, length)[0], len(text)) for at in _unended(view.text, 0))
 

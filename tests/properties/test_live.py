@@ -8,6 +8,7 @@ from __future__ import annotations
 import statistics
 from base64 import b64encode
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -28,6 +29,7 @@ LIVING = strict()
 PLAIN = Living(policy())
 ENCODED = b64encode(b"They say that you can write to whom you want. " * 20 + b"To grace.hopper@example.com").decode()
 WRAPPED = "See this:\n" + "\n".join(ENCODED[at : at + 10] for at in range(0, len(ENCODED), 10)) + " and the rest. " * 20
+WORDS = "so we go on with other words now " * 40
 TEXTS = st.lists(st.tuples(st.sampled_from(PIECES), st.sampled_from(SPACES)), max_size=40).map(
     lambda pairs: "".join(piece + space for piece, space in pairs)
 )
@@ -107,6 +109,45 @@ def test_lines_of_base64_are_one_run() -> None:
     check(LIVING, WRAPPED, range(20, len(WRAPPED), 20))
 
 
+BREAKS = ("\n", "\r\n", "\u2028", "\u2029", "\x85", "\\n", "\\r\\n", "&#10;", "%0A", "%0D%0A", "\\u000a")
+BLANKS = (
+    *("", " ", "\t", "\u00a0", "\u3000", "\x1c", "\x1f", "\u200b", "\u00ad", "\ufeff", "\u0301", "\u2800"),
+    *("&#32;", "&nbsp;", "%20", "\\t", "&#x200b;"),
+)
+"""What ends a line, and what stands at its ends, as they are or in another reading: spaces, and what folding drops."""
+
+
+def lines_of(random: Random, *, mixed: bool) -> str:
+    """base64 in lines, with anything between them that reads as the end of a line; `mixed`: another one each time."""
+    width = random.choice([4, 10, 16, 20, 30])
+    lines = [ENCODED[at : at + width] for at in range(len(ENCODED) - 40 * random.randint(2, 20), len(ENCODED), width)]
+    text, between = "", ""
+    for line in lines:
+        if mixed or not between:
+            around = [random.choice(BLANKS) for _ in range(random.randint(0, 3))]
+            between = random.choice(["", "", "\u200b", " "]) + random.choice(BREAKS) + "".join(around)
+        text += between + line
+    return text
+
+
+@pytest.mark.parametrize("separator", ["{}", "{}\u200b", "\u200b{}", "{} ", "{}\u00a0 ", "{}\t\u00ad", "{}&#32; "])
+@pytest.mark.parametrize("ends", BREAKS)
+def test_they_are_one_run_whatever_reads_as_the_end_of_a_line(ends: str, separator: str) -> None:
+    lines = (ENCODED[-400:][at : at + 20] for at in range(0, 400, 20))
+    text = f"See this:\n{separator.format(ends).join(lines)} {WORDS}"
+    check(LIVING, text, range(7, len(text), 7))
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+@settings(max_examples=12, deadline=None)
+@given(random=st.randoms(use_true_random=False))
+def test_so_they_are_with_anything_around_them(mixed: bool, random: Random) -> None:
+    parts = [lines_of(random, mixed=mixed), prose(random, random.randint(1, 40))]
+    random.shuffle(parts)
+    text = f"{random.choice(['', ' ', chr(10)]).join(parts)} {WORDS}"
+    check(LIVING, text, cuts(random, text))
+
+
 NEAR = r"""
     - use: secrets
     - use: patterns
@@ -114,7 +155,6 @@ NEAR = r"""
 """
 HIDING = Living(policy(detect="  fold: true\n  decode: [percent, html, json]\n", modules=NEAR))
 SAID = "employee and then that was all for us to see it in here now"
-WORDS = "so we go on with other words now " * 40
 
 
 def spread(text: str) -> str:
@@ -193,6 +233,14 @@ def test_cutting_runs_of_numbers_and_lines_of_base64_shows(monkeypatch: pytest.M
         check(LIVING, WRAPPED, range(20, len(WRAPPED), 20))
 
 
+def test_cutting_runs_that_only_another_reading_shows_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mutant: only the text as it is written has runs."""
+    real = rule._views
+    monkeypatch.setattr(rule, "_views", lambda text, bounds: real(text, replace(bounds, base64=False)))
+    with pytest.raises(AssertionError):
+        test_they_are_one_run_whatever_reads_as_the_end_of_a_line("\u2028", "{} ")
+
+
 def test_forgetting_private_keys_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mutant: the beginning of a private key holds nothing back."""
     monkeypatch.setattr(rule, "_keys", lambda _text, _base, _bounds: ())
@@ -226,6 +274,4 @@ def _only_at_the_end(real: object) -> object:
 
 
 def _with(**changed: int) -> object:
-    from dataclasses import replace
-
     return replace(LIVING.bounds, **changed)  # type: ignore[arg-type]
