@@ -7,7 +7,7 @@ everything before the cut is found as it is now (decision 0022):
   anything looks ahead. The word that is being written counts for nothing.
 * Nothing that was found reaches over it or up to it.
 * No run that is searched as a whole is divided: numbers in a row, base64 over several lines, a private key; nor one
-  that only another reading shows.
+  that only another reading shows. A list of words, one on a line, is no base64 (`decode.list_breaks`).
 * A piece of text that is read in another way as well (folded, unescaped) ends before the cut, or goes on after it for
   as long as the text itself.
 * Where a module has no bound, a sentence ends there.
@@ -19,7 +19,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from guardrails.decode import readings
+from guardrails.decode import list_breaks, readings
 from guardrails.findings import Finding
 from guardrails.horizon import Horizon
 from guardrails.modules.secrets import BEGIN, END, PRIVATE_KEY_CHARACTERS
@@ -101,7 +101,9 @@ def _together(text: str, gap: re.Match[str], bounds: Horizon) -> bool:
     if "\n" not in gap[0] and "\r" not in gap[0]:
         return _of_number(before) and _of_number(after)
     lines = bounds.base64 and _ONE_BREAK.fullmatch(gap[0]) is not None
-    return lines and _BASE64.match(before) is not None and _BASE64.match(after) is not None
+    if not lines or _BASE64.match(before) is None or _BASE64.match(after) is None:
+        return False
+    return gap.span() not in list_breaks(text, *gap.span())
 
 
 def _of_number(character: str) -> bool:

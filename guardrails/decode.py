@@ -276,6 +276,13 @@ _MASK = bytes(97 if code in _ALPHABET + b"\r\n" else 32 for code in range(256))
 _CANDIDATE = re.compile(b"a" * SHORTEST + b"a*+")
 _WRAPPED = re.compile(r"[A-Za-z0-9+/_\-]+(?:\r?\n[ \t]*+[A-Za-z0-9+/_\-]+)*+")
 _LINE = re.compile(r"[A-Za-z0-9+/_\-]+")
+# Words one on a line. Software that wraps gives every line but the last the same length, so where one line is shorter
+# than the next, and no first line, it wrapped nothing; that random lines are three words in a row is one in thousands.
+_A_WORD, _A_BREAK = r"[A-Za-z][a-z]{2,19}+", r"\r?\n[ \t]{0,16}+"
+_LISTED = re.compile(
+    rf"(?<![A-Za-z0-9+/_=\-]){_A_WORD}{_A_BREAK}(?=({_A_WORD}){_A_BREAK}({_A_WORD})(?![A-Za-z0-9+/_=\-]))"
+)
+_LISTED_BEFORE, _LISTED_AFTER = 64, 24  # more than three such lines have before the last of their breaks, and after it
 _SEPARATORS = (re.compile("[^/]+"), re.compile("[A-Za-z0-9]+"))
 _PATH_LENGTH = 4_096  # longer runs are no paths, and among the pieces of an image some would read as text by chance
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
@@ -295,8 +302,22 @@ def _base64(text: str) -> Iterator[_Layer]:
         start, end = max(candidate.start(), done), candidate.end()
         # A candidate may hold several runs: an empty line ends one. And a run may go on in the candidate after.
         while start < end and (run := _WRAPPED.search(text, start)) is not None and run.start() < end:
-            start = done = run.end()
-            yield from _padded(text, *run.span())
+            low, done = run.span()
+            start = done
+            for stop, go_on in list_breaks(text, low, done):
+                yield from _padded(text, low, stop)
+                low = go_on
+            yield from _padded(text, low, done)
+
+
+def list_breaks(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield the line breaks within start…end over which no base64 goes on, though it might by its letters.
+
+    Each is told by the three lines around it, so whoever masks a text as it comes may rely on it (decision 0022).
+    """
+    for words in _LISTED.finditer(text, max(start - _LISTED_BEFORE, 0), end + _LISTED_AFTER):
+        if start <= words.end(1) and words.start(2) <= end and len(words[1]) < len(words[2]):
+            yield words.end(1), words.start(2)
 
 
 def _padded(text: str, start: int, end: int) -> Iterator[_Layer]:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardrails.decode import View, readings, views
+from guardrails.decode import View, list_breaks, readings, views
 from guardrails.errors import DetectionError
 
 ALL = ("base64", "percent", "html", "json")
@@ -357,3 +357,43 @@ def test_decoding_takes_linear_time(unit: str) -> None:
 def test_what_stands_before_an_empty_line_does_not_hide_the_run_after_it(between: str) -> None:
     encoded = base64.b64encode(b"mail grace.hopper@example.com now").decode()
     assert "mail grace.hopper@example.com now" in [view.text for view in views(f"hello{between}{encoded}", ["base64"])]
+
+
+# --- lists of words --------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.binary(min_size=1, max_size=300), st.integers(1, 80), st.sampled_from(["", "see: ", "a word\n", "base64,QUJ"])
+)
+def test_what_was_wrapped_to_one_width_is_never_divided(raw: bytes, width: int, before: str) -> None:
+    run = base64.b64encode(raw).decode()
+    text = before + "\n".join(run[at : at + width] for at in range(0, len(run), width)) + " after"
+    assert list(list_breaks(text, 0, len(text))) == []
+
+
+def test_lines_of_letters_alone_are_not_divided_where_they_have_one_width() -> None:
+    text = "\n".join(["abcd"] * 30 + ["ab"])
+    assert list(list_breaks(text, 0, len(text))) == []
+
+
+def test_a_list_of_words_is_divided_where_one_is_longer_than_the_one_before() -> None:
+    text = "fig\napple\nbanana\n  pear\ncherry\nplum"
+    assert [text[high:] for _, high in list_breaks(text, 0, len(text))] == [
+        "banana\n  pear\ncherry\nplum",
+        "cherry\nplum",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["fig\napple\nbananas2", "fig\nap\nbanana", "Fig\napPle\nbanana", "a b\napple\nbanana"]
+)
+def test_what_may_not_be_a_list_is_not_divided(text: str) -> None:
+    assert list(list_breaks(text, 0, len(text))) == []
+
+
+def test_base64_behind_a_list_of_words_is_read() -> None:
+    listed = "\n".join(["fig", "apple", "banana", "pear", "cherry"] * 40)
+    run = base64.b64encode(b"Write to ada.lovelace@example.com about it, please.").decode()
+    text = f"{listed}\n" + "\n".join(run[at : at + 16] for at in range(0, len(run), 16))
+    assert any("ada.lovelace@example.com" in view.text for view in views(text, ["base64"]))

@@ -115,6 +115,7 @@ BLANKS = (
     *("&#32;", "&nbsp;", "%20", "\\t", "&#x200b;"),
 )
 """What ends a line, and what stands at its ends, as they are or in another reading: spaces, and what folding drops."""
+WORDS_OF_A_LIST = ("apple", "Banana", "fig", "pear", "Nectarine", "plum", "watermelon", "kiwi", "as", "raspberry")
 
 
 def lines_of(random: Random, *, mixed: bool) -> str:
@@ -142,10 +143,20 @@ def test_they_are_one_run_whatever_reads_as_the_end_of_a_line(ends: str, separat
 @settings(max_examples=12, deadline=None)
 @given(random=st.randoms(use_true_random=False))
 def test_so_they_are_with_anything_around_them(mixed: bool, random: Random) -> None:
-    parts = [lines_of(random, mixed=mixed), prose(random, random.randint(1, 40))]
+    listed = "\n".join(random.choice(WORDS_OF_A_LIST) for _ in range(random.randint(0, 40)))
+    parts = [lines_of(random, mixed=mixed), listed, prose(random, random.randint(1, 40))]
     random.shuffle(parts)
     text = f"{random.choice(['', ' ', chr(10)]).join(parts)} {WORDS}"
     check(LIVING, text, cuts(random, text))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_list_of_words_one_on_a_line_streams(seed: int) -> None:
+    """It could be base64 by its letters. Words of one length in a row wait for the next that is longer."""
+    random = Random(seed)
+    text = "\n".join(random.choice(WORDS_OF_A_LIST) for _ in range(400))
+    streamed = check(LIVING, text, range(4, len(text), 4))
+    assert statistics.median(streamed.held) < 160
 
 
 NEAR = r"""
@@ -239,6 +250,13 @@ def test_cutting_runs_that_only_another_reading_shows_shows(monkeypatch: pytest.
     monkeypatch.setattr(rule, "_views", lambda text, bounds: real(text, replace(bounds, base64=False)))
     with pytest.raises(AssertionError):
         test_they_are_one_run_whatever_reads_as_the_end_of_a_line("\u2028", "{} ")
+
+
+def test_cutting_a_list_where_the_decoder_does_not_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mutant: every line break divides."""
+    monkeypatch.setattr(rule, "list_breaks", lambda _text, start, end: [(start, end)])
+    with pytest.raises(AssertionError):
+        check(LIVING, WRAPPED, range(20, len(WRAPPED), 20))
 
 
 def test_forgetting_private_keys_shows(monkeypatch: pytest.MonkeyPatch) -> None:
