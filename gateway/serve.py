@@ -141,8 +141,14 @@ def _check_certificate(cert: Path | None, key: Path | None) -> None:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """uvicorn takes every handshake that was answered with a status for a mistake of the application's."""
-    return "without completing handshake" not in record.getMessage()
+    """uvicorn takes every handshake that was answered with a status for a mistake of the application's.
+
+    And where the start fails, as when it is interrupted, it writes a traceback, of which the last line says why.
+    """
+    message = record.getMessage()
+    if message.startswith("Traceback"):
+        record.msg, record.args = message.rstrip().rpartition("\n")[2], ()
+    return "without completing handshake" not in message
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

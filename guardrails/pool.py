@@ -26,7 +26,7 @@ from guardrails.detector import PolicyDetector, build
 from guardrails.errors import DetectionError, DetectionTimeout, GuardrailError
 from guardrails.findings import Finding
 from guardrails.horizon import horizon
-from guardrails.worker import WARM_UP_TEXT, Answer, Worker, worker_context
+from guardrails.worker import NOT_STARTED, WARM_UP_TEXT, Answer, Worker, worker_context
 from policies.model import ModuleSpec, Policy
 
 INLINE_CHARACTERS = 2_000
@@ -263,7 +263,10 @@ class DetectionPool:
             old.release()
         if not self._open:
             return "the detection pool was closed"
-        worker = Worker(worker_context(), self._policies)
+        try:
+            worker = Worker(worker_context(), self._policies)
+        except (EOFError, OSError):  # as when all processes are told to end while this one begins
+            return NOT_STARTED
         self._workers.add(worker)
         reason = worker.wait_ready()
         if reason is not None:

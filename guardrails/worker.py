@@ -24,6 +24,7 @@ WARM_UP_SECONDS = 120.0
 POLICIES_KEPT = 64
 """Detectors a worker keeps for policies that came after its start, such as reloaded ones."""
 WARM_UP_TEXT = "Call me on my phone number (212) 555-0199, or write to jane@example.com."
+NOT_STARTED = "a detection worker did not start"
 _UNKNOWN = "this policy is not known here"
 
 Ready: TypeAlias = str | None
@@ -49,7 +50,7 @@ class Worker:
 
     def wait_ready(self) -> str | None:
         """Block until it has built its detectors; the reason if it cannot."""
-        reason: str | None = "a detection worker did not start"
+        reason: str | None = NOT_STARTED
         with contextlib.suppress(EOFError, OSError):
             if self._pipe.poll(WARM_UP_SECONDS):
                 reason = self._pipe.recv()
