@@ -22,13 +22,12 @@ from gateway.errors import FrameError, GatewayError, Refused
 from gateway.runner import Runner
 from gateway.session.refusals import STATUS, error_body
 from gateway.surroundings import Dialled
+from gateway.upstream.waiting import Waiting
 from gateway.wire.events import Class, event
 from gateway.wire.frame import Json, decode, encode, loads
 from gateway.wire.sse import encode_comment, encode_event
 
 _log: Final = logging.getLogger(__name__)
-_QUEUE: Final = 32
-"""Events that wait for a slow reader; then the provider has to."""
 _STREAM_HEADERS: Final = {"cache-control": "no-store", "x-accel-buffering": "no"}
 _TOO_LARGE: Final = 413
 _TIMEOUT: Final = 408
@@ -47,7 +46,7 @@ class Asked:
     def __init__(self, frame: str | None) -> None:
         self._first = frame
         self._over = asyncio.Event()
-        self.frames: asyncio.Queue[str | None] = asyncio.Queue(_QUEUE)
+        self.frames: Final[Waiting[str | None]] = Waiting()
         """What the session sends; None at the end."""
 
     async def receive(self) -> str | None:

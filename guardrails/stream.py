@@ -20,8 +20,8 @@ _LONGEST_IN_JSON: Final = MAX_ENTITY + MAX_ID_LENGTH + 14
 _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _SIGN: Final = re.compile(r"[_&\\*]").search
 """Without one of these, and without a bracket, no token is written."""
-_PIECES: Final = 1024
-"""Pieces kept before they are joined: bounded, and joined rarely."""
+_PIECES: Final = 8 * 1024
+"""Characters of pieces kept before they are joined, each counted for one more: bounded, and joined rarely."""
 _WHOLE: Final = 100_000
 """Characters of a text of which all is kept until it ends; of a longer one only what decides about links."""
 
@@ -29,13 +29,14 @@ _WHOLE: Final = 100_000
 class RestoreStream:
     """One text that arrives in pieces: `feed()` each, then `flush()`."""
 
-    __slots__ = ("_came", "_escape", "_given", "_held", "_marks", "_pieces", "_restorer", "_whole", "known")
+    __slots__ = ("_came", "_escape", "_given", "_held", "_marks", "_pieces", "_restorer", "_size", "_whole", "known")
 
     def __init__(self, restorer: Restorer, known: Restorable, *, escape: bool = False) -> None:
         self._restorer = restorer
         self._escape = escape
         self._held = ""
         self._pieces: list[str] = []
+        self._size = 0
         self._came = ""
         self._given: list[str] = []
         self._whole = True
@@ -52,7 +53,8 @@ class RestoreStream:
         """Take the next piece; give what is certain by now."""
         if not self._held and self._marks(piece) is None and (self._escape or self._ends_otherwise(piece)):
             self._pieces.append(piece)
-            if len(self._pieces) > _PIECES:
+            self._size += len(piece) + 1
+            if self._size > _PIECES:
                 self._gather()
             return piece
         self._gather()
@@ -108,6 +110,7 @@ class RestoreStream:
         if self._pieces:
             passed = "".join(self._pieces)
             self._pieces.clear()
+            self._size = 0
             self._passed(passed, passed)
 
     def _passed(self, text: str, new: str) -> None:

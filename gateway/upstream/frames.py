@@ -7,9 +7,11 @@ generators for every kind of frame, took a tenth of what an event costs. Every o
 
 from __future__ import annotations
 
-from typing import Final
+import asyncio
+from typing import Final, cast
 
 from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.messages import Assembler
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
@@ -19,6 +21,21 @@ _TWO_BYTES: Final = 126
 _MASKED: Final = 128
 _KEPT: Final = 64 * 1024
 """Bytes of a frame that is not all there; a longer one is put together by the library."""
+_AHEAD: Final = 32
+"""Frames read ahead of the runner; then the provider has to wait, until all of them are taken."""
+_LONG: Final = 64 * 1024
+"""Bytes of a frame for which alone it has to wait; and of messages that are had at once, or one longer message."""
+
+
+class _Ahead(Assembler):
+    """What waits to be taken. The library counts frames, of which a few may be as large as all memory we would give."""
+
+    def maybe_pause(self) -> None:
+        """Have the provider wait, if need be."""
+        if len(self.frames.queue[-1].data) > _LONG and not self.paused:
+            self.paused = True
+            self.pause()
+        super().maybe_pause()
 
 
 class Frames(ClientConnection):
@@ -29,6 +46,12 @@ class Frames(ClientConnection):
     _rest = b""
     _owed = 0
     """Bytes to come of a frame that the library has begun to read."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See `asyncio.Protocol`."""
+        super().connection_made(transport)
+        reading = cast(asyncio.Transport, transport)
+        self.recv_messages = _Ahead(_AHEAD, 0, pause=reading.pause_reading, resume=reading.resume_reading)
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
@@ -52,11 +75,15 @@ class Frames(ClientConnection):
     def ready(self) -> list[str]:
         """The whole messages that are there already. Ask for the first one with `recv`, and for the others here.
 
-        What is not text is left to `recv`, too, which says so.
+        What is not text is left to `recv`, too, which says so; and so is what would be too much at once.
         """
         messages: list[str] = []
         queue = self.recv_messages.frames.queue
+        size = 0
         while queue and queue[0].fin and queue[0].opcode is Opcode.TEXT:
+            size += len(queue[0].data)
+            if size > _LONG:
+                break
             try:
                 messages.append(str(queue[0].data, "utf-8"))
             except UnicodeDecodeError:

@@ -16,12 +16,11 @@ from typing import Final, Protocol
 
 from gateway.errors import FrameError, UpstreamError
 from gateway.upstream.history import History
+from gateway.upstream.waiting import Waiting
 from gateway.wire.events import EVENTS, Class, event
 from gateway.wire.frame import Json, encode, loads
 from gateway.wire.synth import response_events
 
-_QUEUE: Final = 32
-"""Events read ahead of the runner; then the provider has to wait."""
 _SERVER_ERROR: Final = 502
 _REFUSED: Final = 400
 _ENDS: Final = tuple(encode(name) for name, row in EVENTS.items() if row.cls in (Class.TERMINAL, Class.ERROR))
@@ -69,7 +68,7 @@ class StatelessUpstream:
         """`transport` asks on behalf of this caller, and of nobody else; `history` is theirs, too."""
         self._transport = transport
         self._history = history if history is not None else History()
-        self._events: asyncio.Queue[str] = asyncio.Queue(_QUEUE)
+        self._events: Final[Waiting[str]] = Waiting()
         self._lanes: dict[str | None, asyncio.Queue[Frame]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 

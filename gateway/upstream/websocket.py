@@ -19,8 +19,6 @@ from gateway.upstream.frames import Frames
 DIAL_SECONDS: Final = 5.0
 """Clients give up on their own handshake after ten, and it waits for this one."""
 _CLOSE_SECONDS: Final = 2.0
-_QUEUE: Final = 32
-"""Frames read ahead of the runner; then the provider has to wait."""
 
 _silent: Final = logging.getLogger("gateway.upstream.websocket")
 # At DEBUG the library logs whole frames and the Authorization header: it gets a logger that writes nothing.
@@ -112,7 +110,6 @@ async def dial(endpoint: Endpoint, headers: Mapping[str, str]) -> Upstream:
             user_agent_header=None,
             compression=None,
             max_size=endpoint.max_bytes,
-            max_queue=_QUEUE,
             open_timeout=DIAL_SECONDS,
             close_timeout=_CLOSE_SECONDS,
             logger=_silent,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from random import Random
 
 import pytest
@@ -142,3 +143,16 @@ def test_a_stream_may_learn_new_values_while_it_runs() -> None:
     assert one.feed(f"{TOKEN} ") == f"{TOKEN} "
     one.known = KNOWN
     assert one.feed(TOKEN[:5]) + one.feed(TOKEN[5:]) == EMAIL
+
+
+@pytest.mark.parametrize("size", [0, 1, 100_000])
+def test_what_went_by_is_not_kept_however_long_its_pieces_are(size: int) -> None:
+    one = stream()
+    tracemalloc.start()
+    try:
+        for number in range(1_000 if size else 100_000):
+            one.feed(str(number) + " " * size if size else "")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 1_000_000

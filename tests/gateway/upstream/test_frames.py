@@ -199,3 +199,30 @@ def test_pings_are_answered() -> None:
     assert got[0] == 0x8A
     mask, payload = got[2:6], got[6:10]
     assert bytes(a ^ b for a, b in zip(payload, mask, strict=True)) == b"1234"
+
+
+def test_long_frames_are_read_one_at_a_time() -> None:
+    """Longer than what is read at a time. Else thirty of sixteen megabytes would wait for a client that does not read."""
+
+    async def main() -> None:
+        async with connected([frame(b"x" * 290_000)] * 20) as (upstream, _):
+            socket = upstream._socket
+            for _ in range(20):
+                while not socket.recv_messages.frames.queue:
+                    await asyncio.sleep(0)
+                for _ in range(50):  # what more there is could be read now
+                    await asyncio.sleep(0)
+                assert len(socket.recv_messages.frames) == 1
+                assert await upstream.receive() == ["x" * 290_000]
+
+    asyncio.run(main())
+
+
+def test_messages_that_are_long_together_do_not_come_at_once() -> None:
+    async def main() -> None:
+        async with connected([frame(b"x" * 30_000) * 20]) as (upstream, _):
+            counts = [len(await upstream.receive()) for _ in range(7)]
+            assert sum(counts) <= 20
+            assert max(counts) <= 3
+
+    asyncio.run(main())
