@@ -30,6 +30,8 @@ _MAX_TOOLS: Final = 10_000
 """Calls of one response whose tools are remembered; more get tokens."""
 _REPEATS: Final = 64
 """Texts of one response that are remembered: to look for each in each event must stay cheap."""
+_REPEATED: Final = 100_000
+"""Characters of one of them; a longer one is looked through each time it comes."""
 _OUTPUT_TEXT_DELTA: Final = "response.output_text.delta"
 
 
@@ -74,7 +76,7 @@ class Restoring:
         """An event restored for the first time; what its text became is kept for the events that repeat it."""
         text = frame.get(_TEXT) if row.cls is Class.DONE and self._repeats(response) else None
         new = self.whole(response.known, frame, data, json_text=response.json_text, tools=response.tools)
-        if isinstance(text, str) and new is not data:
+        if isinstance(text, str) and len(text) <= _REPEATED and new is not data:
             response.repeats[_TEXT_AS + encode(text)] = _TEXT_AS + encode(frame[_TEXT])
         return new
 

@@ -56,6 +56,20 @@ def test_most_of_them_are_not_looked_through_again(monkeypatch: pytest.MonkeyPat
     assert len(walks) == 1
 
 
+@pytest.mark.parametrize(("length", "kept"), [(50_000, True), (150_000, False)])
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "in pieces"])
+def test_what_is_remembered_of_a_response_is_bounded(length: int, kept: bool, streams: bool) -> None:
+    wire, said = talk(f"{EMAIL} ", knows=False)
+    (response,) = [lane.active for lane in wire.session._outbound._lanes if lane.active is not None]
+    text = said * (length // len(said))
+    at = {"item_id": "m", "output_index": 0, "content_index": 0, "stream_id": LANE}
+    if streams:
+        wire.provider({"type": "response.output_text.delta", **at, "delta": text})
+    (*_, down) = wire.provider({"type": "response.output_text.done", **at, "text": text})
+    assert down["text"] == f"{EMAIL} " * (length // len(said))
+    assert bool(response.repeats) == kept
+
+
 def cases(text: str) -> list[tuple[str, Json]]:
     """Every event and item of the package, with the text wherever there may be one."""
     return list(events(text, RESPONSE))
