@@ -44,12 +44,22 @@ _RESULTS: Final = frozenset({
     ("code_interpreter_call", "outputs"),
     ("file_search_call", "results"),
     ("image_generation_call", "error"),
+    ("image_generation_call", "result"),
     ("mcp_call", "error"),
     ("mcp_call", "output"),
     ("web_search_call", "action", "sources"),
     ("web_search_call", "results"),
 })  # fmt: skip
 """What a provider's own tools gave, which stands in the call itself."""
+
+_GIVEN: Final = words("error output outputs result results sources")
+"""Under these a call has what came of it. Where the protocol has no such place, nobody knows who said that."""
+
+_PARTS: Final = words("""
+    computer_screenshot encrypted_content input_audio input_file input_image input_text output_audio output_text
+    reasoning_text refusal summary_text text
+""")
+"""The parts of a message. Other providers put tools' results there, and messages within messages."""
 
 _SETUP: Final = words("""
     access_programs background background_options client_metadata context_management conversation event_id generate
@@ -84,10 +94,24 @@ def _of_item(item: dict[str, Json], steps: Sequence[str | int]) -> Origin:
     kind, own = item.get("type"), steps[0] if steps else None
     if kind is None or kind == "message":
         role = item.get("role")
-        said = own == "content" and all(isinstance(step, int) or step in KNOWN for step in steps)
+        said = own == "content" and _is_in_part(item["content"], steps[1:])
         return _ROLES.get(role, "other") if said and isinstance(role, str) else "other"
     if not isinstance(kind, str) or own not in KNOWN:
         return "other"
     if (kind, own) in _RESULTS or (kind, *steps[:2]) in _RESULTS:
         return "tool_outputs"
-    return _ITEMS.get(kind, "other")
+    said_by = _ITEMS.get(kind, "other")
+    near = steps[:2] if own == "action" else steps[:1]
+    return "other" if said_by != "tool_outputs" and not _GIVEN.isdisjoint(near) else said_by
+
+
+def _is_in_part(content: Json, steps: Sequence[str | int]) -> bool:
+    """Whether a place in a message's content is one that the protocol has: a text, or in one of the parts."""
+    if not isinstance(content, list):
+        return isinstance(content, str)
+    part = content[steps[0]] if steps and isinstance(steps[0], int) else None
+    if not isinstance(part, dict):
+        return isinstance(part, str)
+    kind = part.get("type")
+    known = isinstance(kind, str) and kind in _PARTS and "role" not in part
+    return known and _GIVEN.isdisjoint(steps[1:2]) and all(isinstance(step, int) or step in KNOWN for step in steps)
