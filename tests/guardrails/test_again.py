@@ -71,10 +71,20 @@ def test_one_place_that_two_modules_found_hides_no_other() -> None:
     assert again([text, PHONE], [both, []], {})[1]
 
 
-def test_too_much_is_refused() -> None:
-    held = {f"value {number}": "PERSON" for number in range(1_000)}
+def test_too_many_keys_in_too_much_text_are_refused() -> None:
+    held = {f"key{number}x": "API_KEY" for number in range(1_000)}
     with pytest.raises(DetectionError):
         again(["x" * 300_000], [[]], held)
+
+
+def test_many_values_are_found_as_few_are_and_in_proportion_to_the_text() -> None:
+    numbers = [f"415-555-{number:04}" for number in range(5_000)]
+    listed = dict.fromkeys(numbers, "PHONE_NUMBER")
+    text = "".join(f"{number}, " for number in numbers) * 5 + f"1{numbers[0]} {numbers[1]}5"
+    (found_all,) = again([text], [[]], listed)
+    assert len(found_all) == 5 * len(numbers)
+    (few,) = again([text], [[]], dict.fromkeys(numbers[:20], "PHONE_NUMBER"))
+    assert few == [one for one in found_all if text[one.start : one.end] in numbers[:20]]
 
 
 @given(
