@@ -10,7 +10,8 @@ import contextlib
 import multiprocessing
 import signal
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
 from typing import TypeAlias
@@ -43,7 +44,8 @@ class Worker:
         self._process = context.Process(
             target=serve, args=(theirs, tuple(policies)), name="guardrails-detection", daemon=True
         )
-        self._process.start()
+        with _deaf():
+            self._process.start()
         theirs.close()
         self.overran = False
         self.down = False
@@ -92,6 +94,20 @@ class Worker:
         self._pipe.close()
 
 
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """Let what is started meanwhile hear no Ctrl-C: it reaches the whole process group, whoever started it ends it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # when it is started it makes its thread hear again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def worker_context() -> ForkServerContext | SpawnContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
@@ -102,7 +118,7 @@ def worker_context() -> ForkServerContext | SpawnContext:
 
 def serve(pipe: Connection[Ready | Answer, Request], policies: Sequence[Policy]) -> None:
     """The life of a worker: build, say so, then answer until the pipe closes."""
-    # Ctrl-C reaches the whole process group; the gateway drains first and ends its workers itself.
+    # The gateway drains first and ends its workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         detectors = OrderedDict((policy.digest, build(policy)) for policy in policies)

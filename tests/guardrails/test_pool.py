@@ -19,6 +19,7 @@ import pytest
 from guardrails.errors import DetectionError, DetectionTimeout, GuardrailError
 from guardrails.findings import Finding
 from guardrails.pool import INLINE_CHARACTERS, INLINE_PLAIN_CHARACTERS, DetectionPool, inline_safe
+from guardrails.worker import Worker, worker_context
 from policies.load import load, load_text
 from policies.model import Policy
 
@@ -233,6 +234,18 @@ def test_closing_leaves_no_worker_behind() -> None:
             os.kill(int(one.module), 0)
 
     run(body)
+
+
+def test_a_worker_that_is_starting_does_not_hear_ctrl_c() -> None:
+    """It reaches all processes; from this one there would be a traceback."""
+    worker = Worker(worker_context(), (NUMBERS,))
+    try:
+        for _ in range(20):
+            os.kill(worker._process.pid or 0, signal.SIGINT)
+        assert worker.wait_ready() is None
+        assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    finally:
+        worker.release()
 
 
 def test_a_policy_that_cannot_be_built_fails_the_start_and_leaves_nothing_running() -> None:
