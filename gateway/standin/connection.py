@@ -13,7 +13,7 @@ from gateway.errors import FrameError
 from gateway.standin.memory import Seen, printable
 from gateway.standin.plan import as_items, plan
 from gateway.standin.tools import Object
-from gateway.standin.turn import Close, Cut, Signal, Turn, identifier
+from gateway.standin.turn import ENDS, Close, Cut, Signal, Turn, identifier
 from gateway.wire.frame import Json, decode, encode
 
 if TYPE_CHECKING:
@@ -148,18 +148,19 @@ class Connection:
         active = _Active(Turn(request, plan(request, known), self._standin.chunks))
         self._active[active.turn.response_id] = active
         try:
-            await self._write(active)
+            await self._write(active, known)
         finally:
             del self._active[active.turn.response_id]
             self._finished.add(active.turn.response_id)
-        self._standin.remember(active.turn, known, connection=self._number)
         return await self._succeed(active)
 
-    async def _write(self, active: _Active) -> None:
+    async def _write(self, active: _Active, known: list[Json]) -> None:
         for event in active.turn.events():
             if isinstance(event, Signal):
                 await active.moved.wait()
                 continue
+            if event.get("type") in ENDS:  # whoever reads it may go on from it at once, over another connection
+                self._standin.remember(active.turn, known, connection=self._number)
             await self._send(event)
             # Sending seldom suspends: without this one lane would write its whole response at once.
             await asyncio.sleep(0)

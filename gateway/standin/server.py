@@ -22,7 +22,7 @@ from gateway.standin.connection import Connection, refusal
 from gateway.standin.memory import Log, Memory, Seen, named_conversation, printable
 from gateway.standin.plan import as_items, plan
 from gateway.standin.tools import Object
-from gateway.standin.turn import Chunk, Chunks, Signal, Turn
+from gateway.standin.turn import ENDS, Chunk, Chunks, Signal, Turn
 from gateway.wire.frame import Json, decode, encode
 
 MODELS = ("gpt-5.1", "gpt-5.1-mini", "gpt-4.1")
@@ -138,9 +138,10 @@ class StandIn:
         """Yield server-sent events. A `Cut` or `Close` raised here makes the server drop the connection."""
         for event in turn.events():
             if not isinstance(event, Signal):
+                if event["type"] in ENDS:  # whoever reads it may go on from it at once
+                    self.remember(turn, known, connection=0)
                 yield f"event: {event['type']}\ndata: {encode(event)}\n\n"
                 await asyncio.sleep(0)
-        self.remember(turn, known, connection=0)
 
     async def _stored(self, request: Request) -> Response:
         """Give, cancel or forget a response that was stored, or list what it was asked with."""

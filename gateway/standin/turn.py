@@ -20,6 +20,8 @@ from gateway.wire.frame import Json, encode
 Chunk: TypeAlias = int | Literal["rand"]
 
 # The provider's defaults for what a request leaves out; each response echoes all of them.
+ENDS: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
+"""Events after which nothing more comes of a response."""
 _DEFAULTS: Final[Object] = {
     "instructions": None,
     "max_output_tokens": None,
