@@ -174,7 +174,7 @@ def test_a_hostile_text_takes_time_in_proportion_to_its_length(module: Names, pi
         return time.process_time() - start
 
     seconds(1_000)
-    assert seconds(200_000) < 2.5
+    assert seconds(200_000) < 10.0, "on a busy machine it takes up to 3; its square would take minutes"
 
 
 def test_words_that_are_all_different_take_time_in_proportion(module: Names) -> None:
