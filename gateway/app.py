@@ -183,9 +183,7 @@ class _Paths:
 
     async def nothing(self, request: Request, exc: Exception) -> Response:  # as above
         """Any other path, and any other method of these."""
-        return JSONResponse(
-            error_body("There is nothing here. This gateway has /v1/responses and /v1/models.", "not_found"), 404
-        )
+        return JSONResponse(error_body(_NOTHING, "not_found"), 404)
 
     def _unauthorized(self) -> Response:
         """Guesses are counted and logged wherever they are tried."""
