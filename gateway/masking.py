@@ -32,7 +32,7 @@ class _Mask:
         self.blocked: list[str] = []
 
     def __call__(self, text: str) -> tuple[str, list[Finding]]:
-        found = again([text], self._detector.detect([text]), {})[0]
+        found = again([text], self._detector.detect([text]), {}, self._masker.acts)[0]
         acted = self._masker.acting(text, found)
         outcome = self._masker.input(text, found, {})
         self.blocked = sorted({one.entity for one in outcome.applied if one.action == "block"})

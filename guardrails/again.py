@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from guardrails.errors import DetectionError
@@ -38,11 +38,16 @@ _NONE: Final[Mapping[tuple[int, int], dict[str, str]]] = {}
 
 
 def again(
-    texts: Sequence[str], findings: Sequence[Sequence[Finding]], held: Mapping[str, str]
+    texts: Sequence[str],
+    findings: Sequence[Sequence[Finding]],
+    held: Mapping[str, str],
+    acts: Callable[[str], bool],
 ) -> Sequence[Sequence[Finding]]:
     """The findings of some texts, with those of the same values elsewhere in them.
 
-    `held` are values of the conversation, with their entities. It takes time in proportion to the texts.
+    `held` are values of the conversation, with their entities. `acts` says of an entity whether the policy keeps its
+    values back at all: what it lets through neither makes a value one that is looked for, nor hides one. It takes time
+    in proportion to the texts.
 
     Raises:
         DetectionError: there are too many keys and passwords to look for in so much text, and then no text may go on.
@@ -50,7 +55,8 @@ def again(
     """
     values = dict(held)
     known: Counter[str] = Counter()
-    for text, found in zip(texts, findings, strict=True):
+    acting = [[finding for finding in found if acts(finding.entity)] for found in findings]
+    for text, found in zip(texts, acting, strict=True):
         for finding in found:
             value = text[finding.start : finding.end]
             if looked_for(finding.entity, value):
@@ -72,7 +78,9 @@ def again(
         if value not in stuck and first is not None:
             shape = (first.start(), len(value))
             index.setdefault(first[0], {}).setdefault(shape, {})[value] = entity
-    return [_more(text, found, stuck, index) for text, found in zip(texts, findings, strict=True)]
+    return [
+        _with(found, _more(text, kept, stuck, index)) for text, found, kept in zip(texts, findings, acting, strict=True)
+    ]
 
 
 def looked_for(entity: str, value: str) -> bool:
@@ -80,19 +88,23 @@ def looked_for(entity: str, value: str) -> bool:
     return entity not in EVIDENT and len(value) >= LEAST and any(map(str.isalnum, value))
 
 
+def _with(found: Sequence[Finding], more: Sequence[Finding]) -> Sequence[Finding]:
+    return sorted((*found, *more), key=lambda finding: (finding.start, finding.end)) if more else found
+
+
 def _more(text: str, found: Sequence[Finding], stuck: Mapping[str, str], index: _Index) -> Sequence[Finding]:
+    """The places of values in a text that none of its findings covers."""
     places = {(at, at + len(value)): entity for value, entity in stuck.items() for at in _anywhere(text, value)}
     if index:
         places |= _alone(text, index)
     if not places:
-        return found
+        return ()
     covered = _covered(found)
-    more = [
+    return [
         Finding(start, end, entity, SCORE, MODULE)
         for (start, end), entity in places.items()
         if (at := bisect_right(covered, start, key=lambda span: span[0])) == 0 or covered[at - 1][1] < end
     ]
-    return sorted((*found, *more), key=lambda finding: (finding.start, finding.end)) if more else found
 
 
 def _anywhere(text: str, value: str) -> Iterator[int]:

@@ -124,6 +124,10 @@ class Masker:
             rule = self._rules[entity] = self._policy.rule(entity)
         return rule
 
+    def acts(self, entity: str) -> bool:
+        """Whether values of an entity are kept from the provider, masked or refused."""
+        return self._rule(entity).input != "allow"
+
     def acting(self, text: str, findings: Iterable[Finding]) -> list[Finding]:
         """The findings that this policy acts on in a client's text, without overlaps."""
         return self._resolved(text, findings, Direction.INPUT, ())

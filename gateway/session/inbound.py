@@ -20,7 +20,7 @@ from gateway.wire.texts import walk
 from guardrails.errors import VaultError
 from guardrails.vault import EMPTY, Restorable
 
-_MASKING: Final = (Refused, FrameError, VaultError)
+_MASKING: Final = (Refused, NotExamined, FrameError, VaultError)
 """Why a frame cannot be masked."""
 _LONGEST_ID: Final = 1024
 """Characters of a response's id: providers have 32 to 256, and the vault keeps what a client calls one."""
@@ -289,7 +289,7 @@ class Inbound:
         )
 
 
-def _refusal(error: Refused | FrameError | VaultError) -> GatewayError:
+def _refusal(error: Refused | NotExamined | FrameError | VaultError) -> GatewayError:
     return Refused(str(error)) if isinstance(error, VaultError) else error
 
 

@@ -49,7 +49,7 @@ def mask_turn(setup: Setup, turn: Turn) -> Restorable:
     if turn.findings is None or inherited is None:
         raise AssertionError("a turn is masked only when it is ready")
     own: dict[str, str] = {}
-    findings = _everywhere(turn, turn.findings, inherited, observe=observe)
+    findings = _everywhere(setup, turn, turn.findings, inherited)
     outcomes = dict(_outcomes(setup, turn, findings, inherited, own))
     keep_content = policy.audit.content == "masked"
     for text in turn.texts:
@@ -70,15 +70,16 @@ def mask_turn(setup: Setup, turn: Turn) -> Restorable:
     return inherited.with_values(own)
 
 
-def _everywhere(turn: Turn, findings: Findings, inherited: Restorable, *, observe: bool) -> Findings:
+def _everywhere(setup: Setup, turn: Turn, findings: Findings, inherited: Restorable) -> Findings:
     """The findings, with those of values that were found elsewhere in the frame, or are its conversation's."""
     try:
-        return again([text.text for text in turn.texts], findings, inherited.looked_for)
+        return again([text.text for text in turn.texts], findings, inherited.looked_for, setup.masker.acts)
     except DetectionError as exc:
-        if observe:
-            return findings
         error = not_examined(exc)
-    raise error
+    if setup.policy.mode != "observe":
+        raise error
+    turn.observed = f"{WOULD}{error}"
+    return findings
 
 
 def _outcomes(

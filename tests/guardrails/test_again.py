@@ -15,6 +15,10 @@ from guardrails.vault import Restorable
 PHONE, SECRET = "4155552671", "Zx91kQpLm2vRt7Yw"
 
 
+def acts(entity: str) -> bool:
+    return entity != "ALLOWED"
+
+
 def found(text: str, value: str, entity: str) -> list[Finding]:
     start = text.index(value)
     return [Finding(start, start + len(value), entity, 0.9, "test")]
@@ -23,7 +27,7 @@ def found(text: str, value: str, entity: str) -> list[Finding]:
 def elsewhere(value: str, entity: str, text: str) -> list[str]:
     """What is found of a value in a text, when it was found in another."""
     said = f"it is {value}"
-    first, second = again([said, text], [found(said, value, entity), []], {})
+    first, second = again([said, text], [found(said, value, entity), []], {}, acts)
     assert list(first) == found(said, value, entity)
     assert all((one.entity, one.module) == (entity, module.MODULE) for one in second)
     return [text[max(0, one.start - 1) : one.end + 1] for one in second]
@@ -52,7 +56,7 @@ def test_a_value_is_found_where_it_stands_by_itself(value: str, entity: str, tex
 def test_values_of_the_conversation_are_looked_for_too() -> None:
     held = Restorable({"<PHONE_NUMBER_aaaaaaaa>": PHONE, "<EMAIL_ADDRESS_aaaaaaaa>": "ada@example.com", "A_b": "x"})
     assert held.looked_for == {PHONE: "PHONE_NUMBER"}
-    (one,) = again([PHONE], [[]], held.looked_for)[0]
+    (one,) = again([PHONE], [[]], held.looked_for, acts)[0]
     assert (one.start, one.end, one.entity) == (0, len(PHONE), "PHONE_NUMBER")
 
 
@@ -60,30 +64,43 @@ def test_what_is_covered_already_is_left_alone() -> None:
     text = f"my phone is {PHONE}"
     note = f"note: {text}"
     findings = [found(text, PHONE, "PHONE_NUMBER") + found(text, PHONE, "US_BANK_NUMBER"), found(note, note, "NOTE")]
-    assert again([text, note], findings, {}) == findings
+    assert again([text, note], findings, {}, acts) == findings
     nothing: list[list[Finding]] = [[], []]
-    assert again([text, note], nothing, {}) is nothing
+    assert again([text, note], nothing, {}, acts) is nothing
+
+
+def test_what_the_policy_lets_through_hides_nothing() -> None:
+    """The same value is one thing in one text and another in the next."""
+    here, there = f"phone {PHONE}", f"account {PHONE}"
+    allowed = found(there, PHONE, "ALLOWED")
+    for texts, findings in (
+        ([here, there], [found(here, PHONE, "PHONE_NUMBER"), allowed]),
+        ([there, here], [allowed, found(here, PHONE, "PHONE_NUMBER")]),
+    ):
+        both = again(texts, findings, {}, acts)[texts.index(there)]
+        assert [one.entity for one in both] in (["ALLOWED", "PHONE_NUMBER"], ["PHONE_NUMBER", "ALLOWED"])
+    assert again([there, PHONE], [allowed, []], {}, acts) == [allowed, []], "nor is it looked for"
 
 
 def test_one_place_that_two_modules_found_hides_no_other() -> None:
     text = f"phone {PHONE}"
     both = found(text, PHONE, "PHONE_NUMBER") + found(text, PHONE, "US_BANK_NUMBER")
-    assert again([text, PHONE], [both, []], {})[1]
+    assert again([text, PHONE], [both, []], {}, acts)[1]
 
 
 def test_too_many_keys_in_too_much_text_are_refused() -> None:
     held = {f"key{number}x": "API_KEY" for number in range(1_000)}
     with pytest.raises(DetectionError):
-        again(["x" * 300_000], [[]], held)
+        again(["x" * 300_000], [[]], held, acts)
 
 
 def test_many_values_are_found_as_few_are_and_in_proportion_to_the_text() -> None:
     numbers = [f"415-555-{number:04}" for number in range(5_000)]
     listed = dict.fromkeys(numbers, "PHONE_NUMBER")
     text = "".join(f"{number}, " for number in numbers) * 5 + f"1{numbers[0]} {numbers[1]}5"
-    (found_all,) = again([text], [[]], listed)
+    (found_all,) = again([text], [[]], listed, acts)
     assert len(found_all) == 5 * len(numbers)
-    (few,) = again([text], [[]], dict.fromkeys(numbers[:20], "PHONE_NUMBER"))
+    (few,) = again([text], [[]], dict.fromkeys(numbers[:20], "PHONE_NUMBER"), acts)
     assert few == [one for one in found_all if text[one.start : one.end] in numbers[:20]]
 
 
@@ -94,7 +111,7 @@ def test_many_values_are_found_as_few_are_and_in_proportion_to_the_text() -> Non
 def test_no_place_where_it_stands_by_itself_is_left(words: list[str], cover: bool) -> None:
     text = "".join(words)
     here = found(text, PHONE, "PHONE_NUMBER") if cover and PHONE in text else []
-    spans = [(one.start, one.end) for one in again([text], [here], {PHONE: "PHONE_NUMBER"})[0]]
+    spans = [(one.start, one.end) for one in again([text], [here], {PHONE: "PHONE_NUMBER"}, acts)[0]]
     for start in range(len(text) - len(PHONE) + 1):
         end = start + len(PHONE)
         alone = not text[max(0, start - 1) : start].isalnum() and not text[end : end + 1].isalnum()

@@ -78,3 +78,12 @@ def test_a_policy_that_observes_notes_it() -> None:
     wire.create([output(PHONE), user(f"my phone number is {PHONE}")])
     assert wire.raw_up[-1].count(PHONE) == 2
     assert len(wire.rows[-1].findings) == 2
+
+
+@pytest.mark.parametrize("name", ["default", "observe"])
+def test_too_many_keys_in_too_much_text_are_refused_and_where_it_only_observes_noted(name: str) -> None:
+    keys = [f'api_key = "zQ{number:04}xK7vLp3Wn8Rb5Ty2Md"' for number in range(1_500)]
+    wire = Wire(policy=load(name))
+    wire.create([user("\n".join(keys)), user("word " * 40_000)])
+    assert bool(wire.raw_up) == (name == "observe")
+    assert "could not be examined" in str(wire.rows[-1].reason)
