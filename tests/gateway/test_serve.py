@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 
 from gateway import serve
 from gateway.errors import GatewayError
-from gateway.serve import build_all, run, settings_for, uvicorn_config
+from gateway.serve import _is_news, build_all, run, settings_for, uvicorn_config
 from tests.gateway.loopback import (
     ENVIRONMENT,
     KEY,
@@ -225,3 +225,20 @@ def test_the_key_of_a_client_stands_in_no_setting(tmp_path: Path) -> None:
     made = settings_of(tmp_path, configuration(URL))
     assert KEY not in repr(made)
     assert not any(value in repr(made) for value in ENVIRONMENT.values())
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (
+            'Traceback (most recent call last):\n  File "pool.py", line 1\nEOFError: unexpected EOF\n',
+            "EOFError: unexpected EOF",
+        ),
+        ("Application startup failed. Exiting.", "Application startup failed. Exiting."),
+        ("ASGI callable returned without completing handshake.", None),
+    ],
+)
+def test_what_the_server_logs_is_news_in_one_line(written: str, shown: str | None) -> None:
+    record = logging.LogRecord("uvicorn.error", logging.ERROR, "", 0, written, (), None)
+    assert _is_news(record) == (shown is not None)
+    assert shown is None or record.getMessage() == shown
