@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 from itertools import product
 
 import pytest
 
 from guardrails.detector import OWN_TOKEN
+from guardrails.keyed import Keyed
 from guardrails.tokens import BARE, ID_LENGTH, MAX_ENTITY, MAX_ID_LENGTH, Style, Tokens, entity_of, grammar
 
 SECRET = b"a tenant's own secret"
@@ -22,6 +24,12 @@ def make(value: str = EMAIL, entity: str = "EMAIL_ADDRESS", *, style: Style = "a
 def test_the_same_value_has_the_same_token_in_every_process() -> None:
     # A fixed one: a change of how tokens are made would break every conversation that goes on.
     assert make() == "<EMAIL_ADDRESS_pkbdxjer>"
+
+
+@pytest.mark.parametrize("length", [0, 1, 32, 63, 64, 65, 200])
+def test_what_they_are_made_of_is_an_hmac(length: int) -> None:
+    secret = bytes(range(length))
+    assert Keyed(secret).of("PERSON", "Zoë") == hmac.digest(secret, "PERSON\0Zoë".encode(), "sha256")
 
 
 def test_another_value_entity_or_secret_has_another_token() -> None:
