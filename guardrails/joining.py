@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, TypeAlias
 
@@ -92,7 +92,7 @@ def crossings(texts: Texts, own: Own, seam: Seam, findings: Sequence[Finding]) -
             continue
         if _Crossing(texts, own, finding, spans, seam.beside(finding)).plausible():
             for text, start, end in spans:
-                yield text, replace(finding, start=start, end=end)
+                yield text, finding._replace(start=start, end=end)
 
 
 @dataclass(frozen=True, slots=True)

@@ -249,13 +249,13 @@ class MaskStream:
 
 
 def _moved(finding: Finding, by: int) -> Finding:
-    return replace(finding, start=finding.start + by, end=finding.end + by)
+    return finding._replace(start=finding.start + by, end=finding.end + by)
 
 
 def between(findings: Sequence[Finding], base: int, end: int) -> list[Finding]:
     """Of a text's findings, those of a piece of it, and the parts of those that reach into it."""
     return [
-        replace(one, start=max(one.start, base) - base, end=min(one.end, end) - base)
+        one._replace(start=max(one.start, base) - base, end=min(one.end, end) - base)
         for one in findings
         if one.start < end and one.end > base
     ]

@@ -182,7 +182,7 @@ class DetectionPool:
         # Shielded: a client that vanishes must not make the worker look free while it still computes.
         answer = await asyncio.shield(exchange)
         if isinstance(answer, list):
-            return [[Finding(*plain) for plain in one] for one in answer]
+            return [list(map(Finding._make, one)) for one in answer]
         if answer is not None:
             self._failures["failed"] += 1
             raise DetectionError(answer)

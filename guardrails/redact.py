@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Literal, TypeAlias
 
@@ -19,7 +19,7 @@ from guardrails.restore import Restorer
 from guardrails.tokens import REMEMBERED, Tokens, grammar
 from guardrails.variants import found, unfinished
 from guardrails.vault import Restorable
-from policies.model import EntityRule, Policy
+from policies.model import EntityRule, OperatorSpec, Policy
 
 Action: TypeAlias = Literal["mask", "block", "allow", "late"]
 
@@ -84,6 +84,7 @@ class Masker:
         """`tenant_secret` keys the tokens, `audit_secret` the fingerprints; they must differ."""
         self._policy = policy
         self._rules: dict[str, EntityRule] = {}
+        self._operators: dict[str, OperatorSpec] = {}
         self._seen: dict[tuple[str, str, str, str], Applied] = {}
         self._secret = tenant_secret
         self._fingerprints = Keyed(audit_secret)
@@ -105,13 +106,13 @@ class Masker:
         resolved = self._resolved(text, findings, Direction.INPUT, ())
         wholes = self._wholes(text, resolved)
         for finding in resolved:
-            value = text[finding.start : finding.end]
-            action: Action = "block" if self._rule(finding.entity).input == "block" else "mask"
+            start, end, entity, _, _ = finding
+            value = text[start:end]
+            action: Action = "block" if self._rules[entity].input == "block" else "mask"
             applied.append(self._applied(finding, value, action))
-            whole = wholes.get(value) if wholes and finding.entity == persons.ENTITY else None
-            new = self._replacement(finding.entity, value, values, bare=bare, whole=whole)
-            pieces += (text[done : finding.start], new)
-            done = finding.end
+            whole = wholes.get(value) if wholes and entity == persons.ENTITY else None
+            pieces += (text[done:start], self._replacement(entity, value, values, bare=bare, whole=whole))
+            done = end
         return self._outcome(text, pieces, done, applied)
 
     def _restores(self, entity: str) -> bool:
@@ -215,14 +216,22 @@ class Masker:
         it blocks outranks the rest: a finding that is only masked must not hide one that may not be sent at all.
         """
         acting = [Finding(start, end, "", _FIRST, _TOKEN) for start, end in tokens]
+        blocks = False
+        actions: dict[str, str] = {}
         for finding in findings:
-            rule = self._rule(finding.entity)
-            action = rule.input if way is Direction.INPUT else rule.output
+            action = actions.get(finding.entity)
+            if action is None:
+                rule = self._rule(finding.entity)
+                action = actions[finding.entity] = rule.input if way is Direction.INPUT else rule.output
             if action == "block":
-                acting.append(replace(finding, score=finding.score + _FIRST))
+                blocks = True
+                acting.append(finding._replace(score=finding.score + _FIRST))
             elif action != "allow":
                 acting.append(finding)
-        return [replace(f, score=f.score - _FIRST) if f.score > _FIRST else f for f in resolve(acting, text)]
+        resolved = resolve(acting, text)
+        if not blocks:
+            return resolved
+        return [f._replace(score=f.score - _FIRST) if f.score > _FIRST else f for f in resolved]
 
     def _wholes(self, text: str, findings: Iterable[Finding]) -> Mapping[str, str]:
         """The whole names of the persons that are found in a text by a part of it, if the policy asks for that."""
@@ -233,7 +242,9 @@ class Masker:
     def _replacement(
         self, entity: str, value: str, values: MutableMapping[str, str], *, bare: bool, whole: str | None = None
     ) -> str:
-        operator = self._policy.operator(entity)
+        operator = self._operators.get(entity)
+        if operator is None:
+            operator = self._operators[entity] = self._policy.operator(entity)
         if operator.use != _TOKEN:
             return operators.apply(operator, entity, value, self._secret)
         if whole is not None and self._policy.tokens.persons == "related":

@@ -145,9 +145,7 @@ def _answer(
         detectors.move_to_end(digest)
         while len(detectors) > POLICIES_KEPT:
             detectors.popitem(last=False)
-        return [
-            [(f.start, f.end, f.entity, f.score, f.module) for f in found] for found in detectors[digest].detect(texts)
-        ]
+        return [[finding[:] for finding in found] for found in detectors[digest].detect(texts)]
     except GuardrailError as exc:
         return str(exc)
     except Exception as exc:  # noqa: BLE001 - whatever goes wrong, the texts must not go on
