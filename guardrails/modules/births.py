@@ -33,6 +33,8 @@ _DATE = re.compile(
     r"|\b(?:19[2-9]\d|20\d\d)(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?!\d)",
     re.IGNORECASE | re.ASCII,
 )
+_OUTLINE = re.compile(rb"0(?:000|0?[-/.]00?[-/.]00)")
+"""What a text's shadow must hold for any of those: a year of four digits, or numbers between signs."""
 _OTHER = re.compile(r"[\d\n]|[.;!?]\s|,\s*[a-zA-Z]")
 """What does not stand between a word and its date: another number, the end of a sentence or of a line."""
 _YEAR = re.compile(r"\d{4}")
@@ -42,7 +44,9 @@ _NOBODYS = frozenset({"1970-01-01", "01/01/1970", "1/1/1970"})
 
 def spans(contents: Contents) -> Iterator[tuple[int, int]]:
     """Yield where dates of birth stand."""
-    if contents.digits < FEWEST_DIGITS or not any(word in contents.lower for word in _WORDS):
+    if contents.digits < FEWEST_DIGITS or _OUTLINE.search(contents.shadow) is None:
+        return
+    if not any(word in contents.lower for word in _WORDS):
         return
     text = contents.text
     for called in _CALLED.finditer(text):

@@ -6,6 +6,7 @@ import re
 
 import regex
 
+from guardrails.modules.emails import plain
 from guardrails.modules.shadow import shadow
 from guardrails.modules.urls import hosts
 
@@ -26,6 +27,7 @@ class Contents:
 
     # No cached_property: in Python 3.11 it takes a lock, which costs more than most of these facts.
     __slots__ = (
+        "_addresses",
         "_counts",
         "_digit_run",
         "_digits",
@@ -54,6 +56,7 @@ class Contents:
         self._letter_runs: dict[int, bool] = {}
         self._host: bytes | None = None
         self._counts: dict[str, int] = {}
+        self._addresses: dict[int, tuple[int, int]] | None = None
 
     @property
     def digits(self) -> int:
@@ -114,6 +117,13 @@ class Contents:
                 self._runs = self.shadow.translate(_LETTERS_AND_DIGITS)
             found = self._letter_runs[letters] = b"a" * letters in self._runs
         return found
+
+    @property
+    def addresses(self) -> dict[int, tuple[int, int]]:
+        """Where addresses stand that everybody reads alike, by the place of their `@`; see `emails.plain`."""
+        if self._addresses is None:
+            self._addresses = plain(self.text)
+        return self._addresses
 
     @property
     def host(self) -> bytes:

@@ -39,6 +39,8 @@ class Gate:
     """So many digits in a row."""
     letters: int = 0
     """So many ASCII letters or digits in a row, or what ignoring case makes equal to them."""
+    outline: re.Pattern[bytes] | None = None
+    """What the text's shadow must hold."""
 
     def open(self, contents: Contents) -> bool:
         """Whether a match is possible at all in the text."""
@@ -53,7 +55,9 @@ class Gate:
             return False
         if (self.together > 1 or self.letters > 1) and not contents.together(self.together, self.letters):
             return False
-        return self.run <= 1 or contents.run >= self.run
+        if self.run > 1 and contents.run < self.run:
+            return False
+        return self.outline is None or self.outline.search(contents.shadow) is not None
 
 
 OPEN = Gate()

@@ -47,14 +47,15 @@ def finder() -> Callable[[Contents], Iterable[tuple[int, int]]]:
         mail: dict[str, bool] = {}
         at = text.find("@")
         while at >= 0:
-            domain = _DOMAIN.match(text, at + 1, at + 1 + LONGEST_DOMAIN)
-            if domain is not None:
-                name = domain.group()
-                if name not in mail:
-                    mail[name] = _takes_mail(name.lower(), public)
-                span = _address(text, at, domain.end(), bare="." not in name) if mail[name] else None
-                if span is not None:
-                    yield span
+            start, end = contents.addresses.get(at) or (None, _end(text, at))
+            name = text[at + 1 : end]
+            if name not in mail:
+                mail[name] = _takes_mail(name.lower(), public)
+            if mail[name]:
+                if start is None:
+                    start = _start(text, at, end)
+                if start is not None and not _is_user_of_url(text, start):
+                    yield start, end
             at = text.find("@", at + 1)
 
     return spans
@@ -65,16 +66,30 @@ def _takes_mail(domain: str, public: frozenset[str]) -> bool:
     return last in public or last in _INSIDE if dot else last == "localhost"
 
 
-def _address(text: str, at: int, end: int, *, bare: bool) -> tuple[int, int] | None:
+def _end(text: str, at: int) -> int:
+    """Where the domain after an `@` ends."""
+    domain = _DOMAIN.match(text, at + 1, at + 1 + LONGEST_DOMAIN)
+    return at + 1 if domain is None else domain.end()
+
+
+def _start(text: str, at: int, end: int) -> int | None:
+    """Where the local part before an `@` begins; None if there is none, or if it is nobody's."""
     local = _LOCAL.match(text, max(at - LONGEST_LOCAL, 0), at)
     if local is None:
         return None
     start = local.start() + len(local.group()) - len(local.group().lstrip("._%+-"))
-    if start == at or text[at - 1] == "." or _USER_OF_URL.search(text, max(start - LONGEST_LOCAL, 0), start):
+    if start == at or text[at - 1] == ".":
         return None
-    if bare and (text[start:at].lower() in _ACCOUNTS or _PROMPT.match(text, end)):
-        return None
-    return start, end
+    if "." in text[at:end]:
+        return start
+    return None if text[start:at].lower() in _ACCOUNTS or _PROMPT.match(text, end) else start
+
+
+def _is_user_of_url(text: str, start: int) -> bool:
+    """Whether a URL begins before a place, without a blank between."""
+    if start == 0 or text[start - 1] == " ":
+        return False
+    return _USER_OF_URL.search(text, max(start - LONGEST_LOCAL, 0), start) is not None
 
 
 @cache

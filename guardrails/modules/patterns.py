@@ -13,9 +13,11 @@ import regex
 
 from guardrails.errors import DetectionTimeout, GuardrailError
 from guardrails.findings import Finding
+from guardrails.modules.builtin import BuiltIn
 from guardrails.modules.contents import Contents
 from guardrails.modules.context import boosted
 from guardrails.modules.gates import Gate, gate
+from guardrails.modules.islands import Text
 from guardrails.modules.options import Options
 
 SECONDS = 1.0
@@ -40,7 +42,7 @@ class Rule:
     """In lower case. With one of these near it a match scores higher; without them it keeps its score."""
 
 
-class Patterns:
+class Patterns(BuiltIn):
     """The module `patterns`; made by `build`. `seconds` is what one expression may take on one text."""
 
     def __init__(self, rules: Sequence[Rule], threshold: float) -> None:
@@ -49,9 +51,8 @@ class Patterns:
         self._threshold = threshold
         self.seconds = SECONDS
 
-    def find(self, text: str) -> list[Finding]:
+    def look(self, contents: Text) -> list[Finding]:
         """Report every match that scores enough. Raises: DetectionTimeout if an expression runs wild."""
-        contents = Contents(text)
         found: list[Finding] = []
         try:
             for rule in self._rules:

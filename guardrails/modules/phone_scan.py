@@ -91,16 +91,17 @@ class PhoneScan:
         fewest = min(map(fewest_digits, self._regions), default=0)
         self.fewest = max(min(fewest, SHORTEST_AFTER_PLUS), 2)
         least = self.fewest - 1
-        self._zones = re.compile(
+        self.zones = re.compile(
             rb"0(?:(?:%b0){%d,}|(?:%b0){0,%d}(?=%b))" % (_BETWEEN, least, _BETWEEN, max(least - 1, 0), _EXTENSION)
         )
+        """What a text's shadow must hold where there is a number."""
 
     def spans(
         self, text: str, shadow: bytes, promising: Callable[[int, int], bool] | None = None
     ) -> set[tuple[int, int]]:
         """Where any of the regions sees a number; not necessarily those in candidates that `promising` denies."""
         search = _Search(text, promising, {0: self._all})
-        for zone in self._zones.finditer(shadow):
+        for zone in self.zones.finditer(shadow):
             self._zone(search, shadow, *zone.span())
         return search.found
 

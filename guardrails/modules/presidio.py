@@ -25,6 +25,7 @@ from typing import Protocol, TypeAlias
 
 from guardrails.errors import GuardrailError, ModuleNotAvailable
 from guardrails.findings import Finding
+from guardrails.modules.builtin import BuiltIn
 from guardrails.modules.context import BlankNlp, Words, boosted
 from guardrails.modules.gates import Gate
 from guardrails.modules.islands import Text
@@ -72,7 +73,7 @@ class Nlp(Protocol):
         ...
 
 
-class Presidio:
+class Presidio(BuiltIn):
     """The module `presidio`; made by `build`."""
 
     def __init__(self, scans: Sequence[Scan], thresholds: Mapping[str, float], nlp: Nlp) -> None:
@@ -81,15 +82,15 @@ class Presidio:
         self._thresholds = dict(thresholds)
         self._nlp = nlp
 
-    def find(self, text: str) -> list[Finding]:
-        """Report what the recognisers see in `text`, as Presidio would."""
-        found = dict.fromkeys(
-            finding for offset, piece in self._nlp.windows(text) for finding in self._window(piece, offset)
-        )
-        return list(found)
+    def look(self, contents: Text) -> list[Finding]:
+        """Report what the recognisers see in a text, as Presidio would."""
+        windows = list(self._nlp.windows(contents.text))
+        if len(windows) == 1:
+            return list(self._window(contents, 0))
+        # Windows overlap.
+        return list(dict.fromkeys(f for offset, piece in windows for f in self._window(Text(piece), offset)))
 
-    def _window(self, text: str, offset: int) -> Iterator[Finding]:
-        contents = Text(text)
+    def _window(self, contents: Text, offset: int) -> Iterator[Finding]:
         tokens = self._nlp.tokens(contents)
         by_entity: dict[str, list[Span]] = {}
         for scan in self._scans:
@@ -113,8 +114,9 @@ class Presidio:
         weak = scan.strongest < least
         if not weak:
             spans = scan.spans(contents, None)
-            # Whether there is a word of context is asked only now: most recognisers see nothing in most texts.
-            if not spans or not scan.context or not tokens.may_support(scan.context):
+            # Whether there is a word of context is asked only now: most recognisers see nothing in most texts, and
+            # what a checksum has proven cannot score more.
+            if not scan.context or all(span[2] >= 1.0 for span in spans) or not tokens.may_support(scan.context):
                 return spans
         elif not scan.context or not tokens.may_support(scan.context):
             return ()

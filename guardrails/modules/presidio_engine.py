@@ -230,7 +230,7 @@ def _phones(recognizer: PhoneRecognizer, entity: str, context: tuple[str, ...]) 
     def spans(contents: Text, promising: Promising | None) -> list[Span]:
         return outermost((start, end, score) for start, end in phones.spans(contents.text, contents.shadow, promising))
 
-    return Scan(entity, Gate(digits=phones.fewest), context, score, spans)
+    return Scan(entity, Gate(digits=phones.fewest, outline=phones.zones), context, score, spans)
 
 
 def _as_it_is(recognizer: EntityRecognizer, entity: str, context: tuple[str, ...]) -> Scan:
@@ -274,7 +274,8 @@ class _Pattern:
     def __init__(self, recognizer: PatternRecognizer, pattern: Pattern) -> None:
         self.score: float = pattern.score
         self._validate: Callable[[str], bool | None] = recognizer.validate_result
-        self._invalidate: Callable[[str], bool | None] = recognizer.invalidate_result
+        invalidates = type(recognizer).invalidate_result is not PatternRecognizer.invalidate_result
+        self._invalidate: Callable[[str], bool | None] | None = recognizer.invalidate_result if invalidates else None
         self._by_domain = type(recognizer).validate_result is EmailRecognizer.validate_result
         self._matches = _finder(recognizer, pattern.regex)
         self.place = place_of(pattern.regex)
@@ -294,7 +295,7 @@ class _Pattern:
             valid = validate(match)
             if valid is not None:
                 score = 1.0 if valid else 0.0
-            if score > 0 and not self._invalidate(match) and match:
+            if score > 0 and match and (self._invalidate is None or not self._invalidate(match)):
                 begin = start if islands is None else islands.place(start)
                 yield begin, begin + end - start, score
 
@@ -332,7 +333,7 @@ def _words(text: Text) -> Islands:
 
 def _finder(recognizer: PatternRecognizer, pattern: str) -> Callable[[Contents], Iterable[tuple[int, int]]]:
     if pattern == emails.PATTERN:
-        return lambda contents: emails.spans(contents.text)
+        return lambda contents: emails.spans(contents.text, contents.addresses)
     url = urls.understood(pattern)
     if url is not None:
         return url

@@ -16,12 +16,21 @@ from dataclasses import dataclass
 
 from guardrails.findings import Finding
 from guardrails.modules.assignments import assignments, looks_random
+from guardrails.modules.builtin import BuiltIn
+from guardrails.modules.contents import Contents
+from guardrails.modules.islands import Text
 from guardrails.modules.options import Options
 
 ENTITIES = ("API_KEY", "PRIVATE_KEY", "PASSWORD", "JWT")
 KNOWN, SHAPED = 1.0, 0.9
 SHORTEST = 15
 """Characters of the shortest key of a known service, prefix included."""
+
+_SIGNS = "_-=/:."
+_KEY_CHARACTERS = b"abcdefghijklmnopqrstuvwxyz0_-=/:.+"
+"""In a shadow."""
+_RUNS = bytes(97 if code in _KEY_CHARACTERS else 32 for code in range(256))
+_SHORTEST_RUN = b"a" * SHORTEST
 
 _START = r"(?<![A-Za-z0-9])"
 _NOT_IN_TOKEN = r"(?<![A-Za-z0-9_-])"
@@ -93,21 +102,25 @@ _BODY = re.compile(r"(?:\s|\\[nr])*[A-Za-z0-9+/=]{40,}(?:[A-Za-z0-9+/=]|\s|\\[nr
 _MATERIAL = re.compile(r"[A-Za-z0-9+/]{24}")
 
 
-class Secrets:
+class Secrets(BuiltIn):
     """The module `secrets`; made by `build`."""
 
     def __init__(self, entities: tuple[str, ...]) -> None:
         """Take the entities to report, of `ENTITIES`."""
         self._entities = frozenset(entities)
         self._keys = tuple(key for key in _KEYS if key.entity in self._entities)
-        self._literals = [(literal, index) for index, key in enumerate(self._keys) for literal in key.literals]
+        self._literals: dict[str, list[tuple[str, int]]] = {}
+        """Literals and the keys that have them, by a sign in the literal; those without one are under nothing."""
+        for index, key in enumerate(self._keys):
+            for literal in key.literals:
+                sign = next((sign for sign in _SIGNS if sign in literal), "")
+                self._literals.setdefault(sign, []).append((literal, index))
         self._wants_assigned = bool(self._entities & {"API_KEY", "PASSWORD"})
 
-    def find(self, text: str) -> list[Finding]:
-        """Report the credentials in `text`."""
-        # No key holds a blank, so sixty prefixes need be looked for only in words as long as the shortest key.
-        long = "\n".join([word for word in text.split() if len(word) >= SHORTEST])
-        promising = dict.fromkeys([i for literal, i in self._literals if literal in long]) if long else ()
+    def look(self, contents: Text) -> list[Finding]:
+        """Report the credentials in a text."""
+        text = contents.text
+        promising = dict.fromkeys(self._promising("\n".join(_long(contents))))
         found = [finding for index in promising for finding in _matches(self._keys[index], text)]
         if "PRIVATE_KEY" in self._entities and "PRIVATE KEY" in text:
             found += [Finding(start, end, "PRIVATE_KEY", KNOWN, "secrets") for start, end in _private_keys(text)]
@@ -116,6 +129,25 @@ class Secrets:
                 if entity in self._entities:
                     found.append(Finding(start, end, entity, score, "secrets"))
         return found
+
+    def _promising(self, long: str) -> Iterator[int]:
+        """The keys of which a literal stands in some words."""
+        for sign, literals in self._literals.items():
+            if sign in long:
+                for literal, index in literals:
+                    if literal in long:
+                        yield index
+
+
+def _long(contents: Contents) -> Iterator[str]:
+    """What of a text a key can be: one holds nothing but `_KEY_CHARACTERS`, and is not shorter than the shortest."""
+    runs = contents.shadow.translate(_RUNS)
+    start = runs.find(_SHORTEST_RUN)
+    while start >= 0:
+        end = runs.find(b" ", start)
+        end = end if end >= 0 else len(runs)
+        yield contents.text[start:end]
+        start = runs.find(_SHORTEST_RUN, end)
 
 
 def build(options: Mapping[str, object], language: str) -> Secrets:

@@ -23,7 +23,9 @@ from typing import TypeAlias
 
 from guardrails.findings import Finding
 from guardrails.modules import births, cards, mailboxes, phone_words, socials
+from guardrails.modules.builtin import BuiltIn
 from guardrails.modules.contents import Contents
+from guardrails.modules.islands import Text
 from guardrails.modules.options import Options
 
 ENTITIES = ("PHONE_NUMBER", "IP_ADDRESS", "EMAIL_ADDRESS", "CREDIT_CARD", "US_SSN", "DATE_OF_BIRTH")
@@ -66,7 +68,7 @@ _CALLED_OID = re.compile(r"(?<![A-Za-z])oids?(?![A-Za-z])", re.IGNORECASE)
 Spans: TypeAlias = Iterable[tuple[int, int]]
 
 
-class Shapes:
+class Shapes(BuiltIn):
     """The module `shapes`; made by `build`."""
 
     def __init__(self, entities: Sequence[str], regions: Sequence[str], language: str) -> None:
@@ -81,9 +83,8 @@ class Shapes:
         }
         self._finders = [(entity, made[entity]()) for entity in entities]
 
-    def find(self, text: str) -> list[Finding]:
-        """Report what `text` contains."""
-        contents = Contents(text)
+    def look(self, contents: Text) -> list[Finding]:
+        """Report what a text contains."""
         return [
             Finding(start, end, entity, SCORE, "shapes")
             for entity, spans in self._finders
@@ -133,6 +134,8 @@ class _Phones:
 
     def _after_labels(self, contents: Contents) -> Iterator[tuple[int, int]]:
         text, shadow = contents.text, contents.shadow
+        if self._labelled.zones.search(shadow) is None:
+            return
         for number in _LABELLED.finditer(shadow):
             at = number.start()
             if shadow.count(b"0", at, at + LONGEST_PHONE) < FEWEST_DIGITS_OF_A_PHONE:

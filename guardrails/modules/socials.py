@@ -20,6 +20,8 @@ _CALLED = re.compile(
     r"(?: is |[^\w\n]{0,4}|_)([0-9]{3}([- .]?)[0-9]{2}\2[0-9]{4})(?![0-9])",
     re.IGNORECASE,
 )
+_OUTLINE = re.compile(rb"000[- .]?00[- .]?0000")
+"""What a text's shadow must hold for either."""
 _SAMPLES = frozenset({"123456789", "987654320", "078051120", "219099999"})
 """Numbers of advertisements and handbooks; nobody has them."""
 
@@ -27,6 +29,8 @@ _SAMPLES = frozenset({"123456789", "987654320", "078051120", "219099999"})
 def spans(contents: Contents) -> Iterator[tuple[int, int]]:
     """Yield where social security numbers stand."""
     if contents.digits < FEWEST_DIGITS:
+        return
+    if _OUTLINE.search(contents.shadow) is None:
         return
     text = contents.text
     if "-" in text:

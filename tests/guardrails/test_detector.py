@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 from collections.abc import Iterable
 from types import ModuleType
@@ -46,6 +47,24 @@ def test_a_text_on_the_allow_list_is_no_finding() -> None:
 def test_a_finding_in_which_an_expression_of_the_allow_list_matches_is_none() -> None:
     made = detector(rest="  allow: ['re:^10', 're:99$']")
     assert found(made, "1099 2199 2110") == [("NUMBER", "patterns", "2110")]
+
+
+EXPRESSIONS = [
+    *(r"@v?\d+(\.\d+)+$", "^a", "b$", "a|^b", "(a|b){2,3}?c", "[^a]+b", r"\bb", r"\Wa", "a.b", "(?s)a.b", "a++b"),
+    *(r"a\Z", r"\Ab", "(?<!x)a", "(?<=^)a", "b(?!c)", r"(a)\1", "(?>a|ab)b", "a{e<=1}b", "(?m)^c", r"[\W]b", "[^-]$"),
+]
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_of_many_values_an_expression_allows_those_that_it_allows_one_by_one(expression: str) -> None:
+    made = detector(
+        "{use: patterns, patterns: [{entity: A, regex: '[abcx@v0-9.\\-\\n]+'}]}", f"  allow: ['re:{expression}']"
+    )
+    dice = random.Random(3)
+    for _ in range(300):
+        values = ["".join(dice.choices("abcx@v1.-\n", k=dice.randint(1, 5))) for _ in range(dice.randint(4, 9))]
+        alone = [value for value in values if made.detect([value])[0]]
+        assert [value for _, _, value in found(made, " ".join(values))] == alone
 
 
 def test_an_expression_of_the_allow_list_that_runs_wild_refuses_the_text() -> None:
