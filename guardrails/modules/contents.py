@@ -12,8 +12,6 @@ from guardrails.modules.urls import hosts
 
 _DIGIT = regex.compile(r"\d")
 _ASCII_DIGITS = b"0123456789"
-_DIGITS_TOGETHER = re.compile(rb"00*")
-"""Digits in a shadow. (That it begins with one character makes it fast.)"""
 _LETTERS_AND_DIGITS = bytes(97 if chr(code) in "0abcdefghijklmnopqrstuvwxyz" else 32 for code in range(256))
 """Of a shadow: `a` for what is a letter or a digit there, blank for the rest."""
 
@@ -34,6 +32,7 @@ class Contents:
         "_host",
         "_letter_runs",
         "_lower",
+        "_no_digit_run",
         "_others",
         "_run",
         "_runs",
@@ -52,7 +51,7 @@ class Contents:
         self._lower: str | None = None
         self._shadow: bytes | None = None
         self._runs: bytes | None = None
-        self._digit_run = -1
+        self._digit_run, self._no_digit_run = 0, 1 << 62
         self._letter_runs: dict[int, bool] = {}
         self._host: bytes | None = None
         self._counts: dict[str, int] = {}
@@ -105,10 +104,13 @@ class Contents:
 
     def together(self, digits: int, letters: int) -> bool:
         """Whether there are so many digits in a row, and so many letters or digits, after ignoring case."""
-        if self._digit_run < 0:
-            self._digit_run = max(map(len, _DIGITS_TOGETHER.findall(self.shadow)), default=0)
-        if self._digit_run < digits:
-            return False
+        if digits > self._digit_run:
+            if digits >= self._no_digit_run:
+                return False
+            if b"0" * digits not in self.shadow:
+                self._no_digit_run = digits
+                return False
+            self._digit_run = digits
         if letters <= max(self._digit_run, 1):
             return True
         found = self._letter_runs.get(letters)

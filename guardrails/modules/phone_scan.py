@@ -31,6 +31,10 @@ LONGEST_LEAD = 10
 """Characters a candidate has at most before its first digit: twice a sign and four of punctuation."""
 MOST_CANDIDATES = 2_000
 """Candidates remembered in one text: enough for a text that repeats itself."""
+WINDOW = 256
+"""Characters that are compared to see that a text repeats itself; most candidates are shorter."""
+LOOK_AHEAD = 3
+"""Characters after a candidate that are looked at."""
 SHORTEST_AFTER_PLUS = 6
 """Country code and number of the shortest valid number of any country."""
 NO_LIMIT_MET = 19
@@ -60,6 +64,9 @@ _Outcome: TypeAlias = tuple[int, int, int, int]
 """What came of a candidate: the regions that go on from a place, the place, and the number they saw before it, if any.
 Places count from where the candidate begins."""
 
+_Seen: TypeAlias = tuple[int, int, Sequence[_Outcome]]
+"""Where a candidate begins and ends, and what came of it."""
+
 
 @dataclass(slots=True)
 class _Search:
@@ -76,6 +83,8 @@ class _Search:
     """Digits -> the regions that were asked."""
     candidates: dict[tuple[str, str, str, int], list[_Outcome]] = field(default_factory=dict)
     """Candidate, the characters beside it and regions -> what came of it, for texts that repeat themselves."""
+    windows: dict[tuple[str, int], _Seen] = field(default_factory=dict)
+    """All that a search may look at, and regions -> the candidate, whose places count from where the search began."""
 
 
 class PhoneScan:
@@ -91,45 +100,63 @@ class PhoneScan:
         fewest = min(map(fewest_digits, self._regions), default=0)
         self.fewest = max(min(fewest, SHORTEST_AFTER_PLUS), 2)
         least = self.fewest - 1
-        self.zones = re.compile(
-            rb"0(?:(?:%b0){%d,}|(?:%b0){0,%d}(?=%b))" % (_BETWEEN, least, _BETWEEN, max(least - 1, 0), _EXTENSION)
-        )
-        """What a text's shadow must hold where there is a number."""
+        fewer = rb"(?:%b0){0,%d}(?=%b)" % (_BETWEEN, max(least - 1, 0), _EXTENSION)
+        self._zones = re.compile(rb"0(?:(?:%b0){%d,}|%b)" % (_BETWEEN, least, fewer))
+        self.outline = re.compile(rb"0(?:(?:%b0){%d}|%b)" % (_BETWEEN, least, fewer))
+        """What a text's shadow must hold for there to be a number in it."""
 
     def spans(
         self, text: str, shadow: bytes, promising: Callable[[int, int], bool] | None = None
     ) -> set[tuple[int, int]]:
         """Where any of the regions sees a number; not necessarily those in candidates that `promising` denies."""
         search = _Search(text, promising, {0: self._all})
-        for zone in self.zones.finditer(shadow):
+        for zone in self._zones.finditer(shadow):
             self._zone(search, shadow, *zone.span())
         return search.found
 
     def _zone(self, search: _Search, shadow: bytes, start: int, end: int) -> None:
         """Follow every region through one zone: outside of zones no candidate can be a number."""
         places = search.places
+        repeats = end - start > WINDOW and search.promising is None
         while True:
             index = min(places)
             digit = shadow.find(b"0", max(index, start), end)
             if digit < 0:
                 return
             regions = places.pop(index)
-            match = matcher._PATTERN.search(search.text, max(index, digit - LONGEST_LEAD))  # noqa: SLF001
-            if match is None:
-                places[len(search.text)] = places.get(len(search.text), 0) | regions
-                continue
-            for there, place, first, last in self._outcomes(search, match.start(), match.group(), regions):
-                place += match.start()
-                places[place] = places.get(place, 0) | there
+            begin = max(index, digit - LONGEST_LEAD)
+            at, _, outcomes = (self._repeated if repeats and begin > 0 else self._next)(search, begin, regions)
+            for there, place, first, last in outcomes:
+                places[at + place] = places.get(at + place, 0) | there
                 if first < last:
-                    search.found.add((match.start() + first, match.start() + last))
+                    search.found.add((at + first, at + last))
 
-    def _outcomes(self, search: _Search, start: int, words: str, regions: int) -> list[_Outcome]:
+    def _repeated(self, search: _Search, begin: int, regions: int) -> _Seen:
+        """As `_next`, for a text that repeats itself: what was seen where the same stood is what is seen here."""
+        key = (search.text[begin - 1 : begin + WINDOW], regions)
+        known = search.windows.get(key)
+        if known is None:
+            at, end, outcomes = self._next(search, begin, regions)
+            if end + LOOK_AHEAD <= begin + WINDOW and len(search.windows) < MOST_CANDIDATES:
+                search.windows[key] = at - begin, end - begin, outcomes
+            return at, end, outcomes
+        at, end, outcomes = known
+        return begin + at, begin + end, outcomes
+
+    def _next(self, search: _Search, begin: int, regions: int) -> _Seen:
+        """The next candidate from a place on."""
+        match = matcher._PATTERN.search(search.text, begin)  # noqa: SLF001
+        if match is None:
+            return len(search.text), len(search.text), [(regions, 0, 0, 0)]
+        start, end = match.span()
+        return start, end, self._outcomes(search, start, match.group(), regions)
+
+    def _outcomes(self, search: _Search, start: int, words: str, regions: int) -> Sequence[_Outcome]:
         if search.promising is not None:
             return list(self._candidate(search, start, words, regions))
         # All that is looked at: the character before the candidate and, for the rest of a time of day, three after it.
         after = start + len(words)
-        key = (words, search.text[max(start - 1, 0) : start], search.text[after : after + 3], regions)
+        key = (words, search.text[max(start - 1, 0) : start], search.text[after : after + LOOK_AHEAD], regions)
         known = search.candidates.get(key)
         if known is None:
             known = list(self._candidate(search, start, words, regions))

@@ -230,7 +230,7 @@ def _phones(recognizer: PhoneRecognizer, entity: str, context: tuple[str, ...]) 
     def spans(contents: Text, promising: Promising | None) -> list[Span]:
         return outermost((start, end, score) for start, end in phones.spans(contents.text, contents.shadow, promising))
 
-    return Scan(entity, Gate(digits=phones.fewest, outline=phones.zones), context, score, spans)
+    return Scan(entity, Gate(digits=phones.fewest, outline=phones.outline), context, score, spans)
 
 
 def _as_it_is(recognizer: EntityRecognizer, entity: str, context: tuple[str, ...]) -> Scan:

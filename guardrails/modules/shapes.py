@@ -134,7 +134,7 @@ class _Phones:
 
     def _after_labels(self, contents: Contents) -> Iterator[tuple[int, int]]:
         text, shadow = contents.text, contents.shadow
-        if self._labelled.zones.search(shadow) is None:
+        if self._labelled.outline.search(shadow) is None:
             return
         for number in _LABELLED.finditer(shadow):
             at = number.start()

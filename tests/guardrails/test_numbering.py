@@ -8,7 +8,7 @@ import pytest
 from presidio_analyzer.predefined_recognizers import PhoneRecognizer
 
 from guardrails.modules.numbering import numbering, valid, valid_abroad
-from guardrails.modules.phone_scan import PhoneScan
+from guardrails.modules.phone_scan import WINDOW, PhoneScan
 from guardrails.modules.presidio import outermost
 from guardrails.modules.shadow import shadow
 
@@ -51,6 +51,18 @@ def test_numbers_are_found_where_presidio_finds_them(seed: int) -> None:
     stock, ours = PhoneRecognizer(), PhoneScan(REGIONS, 1)
     for _ in range(25):
         text = "".join(dice.choice(PIECES) for _ in range(dice.randint(1, 10)))
+        expected = {(result.start, result.end) for result in stock.analyze(text, ["PHONE_NUMBER"])}
+        found = outermost((start, end, 0.4) for start, end in ours.spans(text, shadow(text)))
+        assert {(start, end) for start, end, _ in found} == expected, ascii(text)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_numbers_are_found_in_texts_that_repeat_themselves(seed: int) -> None:
+    dice = random.Random(seed)
+    stock, ours = PhoneRecognizer(), PhoneScan(REGIONS, 1)
+    for _ in range(6):
+        piece = "".join(dice.choice(PIECES) for _ in range(dice.randint(1, 4)))
+        text = "1" + piece * (dice.randint(WINDOW, 3 * WINDOW) // len(piece)) + dice.choice(PIECES)
         expected = {(result.start, result.end) for result in stock.analyze(text, ["PHONE_NUMBER"])}
         found = outermost((start, end, 0.4) for start, end in ours.spans(text, shadow(text)))
         assert {(start, end) for start, end, _ in found} == expected, ascii(text)
