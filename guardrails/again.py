@@ -53,15 +53,12 @@ def again(
         DetectionError: there are too many keys and passwords to look for in so much text, and then no text may go on.
 
     """
-    values = dict(held)
-    known: Counter[str] = Counter()
-    acting = [[finding for finding in found if acts(finding.entity)] for found in findings]
-    for text, found in zip(texts, acting, strict=True):
-        for finding in found:
-            value = text[finding.start : finding.end]
-            if looked_for(finding.entity, value):
-                values.setdefault(value, finding.entity)
-        known.update(text[start:end] for start, end in {(finding.start, finding.end) for finding in found})
+    entities = {finding.entity for found in findings for finding in found}
+    kept_back = set(filter(acts, entities))
+    if not held and kept_back <= EVIDENT:
+        return findings
+    acting = [[finding for finding in found if finding.entity in kept_back] for found in findings]
+    values, known = _values(texts, acting, held)
     if not values:
         return findings
     everything = "\n".join(texts)
@@ -81,6 +78,20 @@ def again(
     return [
         _with(found, _more(text, kept, stuck, index)) for text, found, kept in zip(texts, findings, acting, strict=True)
     ]
+
+
+def _values(
+    texts: Sequence[str], findings: Sequence[Sequence[Finding]], held: Mapping[str, str]
+) -> tuple[dict[str, str], Counter[str]]:
+    """The values that are looked for, with their entities, and how often each value was found."""
+    values, known = dict(held), Counter[str]()
+    for text, found in zip(texts, findings, strict=True):
+        for finding in found:
+            value = text[finding.start : finding.end]
+            if looked_for(finding.entity, value):
+                values.setdefault(value, finding.entity)
+        known.update(text[start:end] for start, end in {(finding.start, finding.end) for finding in found})
+    return values, known
 
 
 def looked_for(entity: str, value: str) -> bool:

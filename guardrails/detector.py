@@ -120,22 +120,27 @@ class PolicyDetector:
         is not: there an allowed finding must not hide the other. The masker resolves again after its own choice.
         Raises: DetectionError, and then no text may go on.
         """
-        return [self._one(text) for text in texts]
+        return self.examine([Text(text) for text in texts])
 
-    def _one(self, text: str) -> list[Finding]:
+    def examine(self, texts: Sequence[Text]) -> list[list[Finding]]:
+        """The same, of texts of which something is known already."""
+        return [self._one(contents) for contents in texts]
+
+    def _one(self, contents: Text) -> list[Finding]:
+        text = contents.text
         if not text:
             return []
-        found = self._look(text)
+        found = self._look(contents)
         if self._fold or self._decoders:
             for view in readings(text, self._decoders, folding=self._fold):
-                for finding in self._look(view.text):
+                for finding in self._look(Text(view.text)):
                     start, end = view.span(finding.start, finding.end)
                     found.append(Finding(start, end, finding.entity, finding.score, finding.module))
         return self._resolved(_outside_tokens(found, text, self._entities), text) if found else found
 
-    def _look(self, text: str) -> list[Finding]:
+    def _look(self, contents: Text) -> list[Finding]:
         found: list[Finding] = []
-        contents = Text(text)
+        text = contents.text
         for name, module in self._modules:
             found += _run(name, module, contents)
         if found and (self._allowed or self._allowed_patterns):

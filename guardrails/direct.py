@@ -16,7 +16,8 @@ from guardrails.cache import FindingsCache, SeenTexts
 from guardrails.detector import build
 from guardrails.errors import DetectionTimeout
 from guardrails.findings import Finding
-from guardrails.pool import INLINE_CHARACTERS, DetectionPool, inline_safe
+from guardrails.inline import CHARACTERS, inline_safe
+from guardrails.pool import DetectionPool
 from policies.model import Policy
 
 Findings: TypeAlias = list[Sequence[Finding]]
@@ -61,7 +62,7 @@ class Inline:
 
     async def later(self, texts: Sequence[str]) -> Findings:
         """See `Direct`."""
-        if self._quick and sum(map(len, texts)) <= INLINE_CHARACTERS and self._lock.acquire(blocking=False):
+        if self._quick and sum(map(len, texts)) <= CHARACTERS and self._lock.acquire(blocking=False):
             try:
                 return self._look(texts)
             finally:

@@ -12,9 +12,10 @@ findings one after the other would be quadratic where many long ones lie over ma
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Finding(NamedTuple):
@@ -25,6 +26,10 @@ class Finding(NamedTuple):
     entity: str
     score: float
     module: str
+
+
+made: Final[Callable[[tuple[int, int, str, float, str]], Finding]] = partial(tuple.__new__, Finding)
+"""A finding of its fields, in a third of the time, for those who make many."""
 
 
 def _rank(finding: Finding) -> tuple[float, int, int, str]:

@@ -4,8 +4,8 @@ Detection is pure computing, so threads only make it slower; and a regular expre
 stopped from inside its process. So each worker is a process of its own that can be killed: one that overruns the
 policy's budget is killed and replaced, one that dies is replaced, and in both cases the texts it had are refused.
 
-A round trip to a worker costs a quarter of a millisecond, more than most chat lines cost to examine, so what is
-certain to be cheap is done inline.
+A round trip to a worker costs half a millisecond, more than most chat lines cost to examine, so what is certain to be
+cheap is done inline (inline.py).
 
 The workers come from a fork server where the system has one, because a server that has imported Presidio once makes a
 replacement in a tenth of the time. worker.py has both ends of one.
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import string
 import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
@@ -24,45 +23,18 @@ from typing import NamedTuple
 
 from guardrails.detector import PolicyDetector, build
 from guardrails.errors import DetectionError, DetectionTimeout, GuardrailError
-from guardrails.findings import Finding
+from guardrails.findings import Finding, made
 from guardrails.horizon import horizon
+from guardrails.inline import cheap, inline_safe
+from guardrails.modules.islands import Text
 from guardrails.worker import NOT_STARTED, WARM_UP_TEXT, Answer, Worker, worker_context
-from policies.model import ModuleSpec, Policy
+from policies.model import Policy
 
-INLINE_CHARACTERS = 2_000
-"""Texts up to this long together may be examined in the event loop: 2 KB of clean text cost about 0.1 ms."""
-INLINE_DIGITS = 60
-"""More digits than this go to a worker: phone numbers cost up to 3 ms a dozen. A card, a phone and an SSN have 35."""
-INLINE_PLAIN_CHARACTERS = 10_000
-"""Longer texts may be examined there too if they are next to nothing but words. Anything else in them counts as a digit
-does: an encoded, folded or assigned character costs as much, and at 10 KB of them the loop would stand still."""
 INLINE_PATTERN_SECONDS = 0.02
 """What one of a policy's own expressions may take in the event loop before the texts go to a worker instead."""
 
 RETRY_SECONDS = 1.0
 """The pause before another attempt to start a worker that did not start."""
-
-_NO_DIGITS = str.maketrans("", "", "0123456789")
-_NO_WORDS = str.maketrans("", "", string.ascii_letters + " \n.,;-/'\"!?()")
-
-INLINE_ENTITIES = frozenset(
-    {"EMAIL_ADDRESS", "CREDIT_CARD", "US_SSN", "US_ITIN", "US_BANK_NUMBER", "US_PASSPORT", "PHONE_NUMBER", "IP_ADDRESS"}
-    | {"IBAN_CODE", "CRYPTO", "UK_NHS", "MAC_ADDRESS", "UUID", "MEDICAL_LICENSE"}
-)
-"""Entities whose recognisers are linear; not URL, for one, which costs 2 ms for every dot."""
-
-
-def inline_safe(policy: Policy) -> bool:
-    """Whether all of a policy's modules are of known, linear cost, or can be stopped."""
-    return all(map(_cheap, policy.detect.modules))
-
-
-def _cheap(spec: ModuleSpec) -> bool:
-    if spec.use in {"secrets", "shapes", "patterns"}:
-        return True
-    entities = spec.options.get("entities")
-    listed = isinstance(entities, list | tuple) and INLINE_ENTITIES.issuperset(entities)
-    return spec.use == "presidio" and listed and spec.options.get("model") is None
 
 
 class PoolState(NamedTuple):
@@ -146,11 +118,14 @@ class DetectionPool:
         Raises: DetectionTimeout, DetectionError: the texts must not go on.
         """
         detector = self._inline.get(policy.digest)
-        if detector is None or (self._count > 0 and not _small(texts)):
+        if detector is None:
+            return None
+        contents = [Text(text) for text in texts]
+        if self._count > 0 and not cheap(contents):
             return None
         start = time.monotonic()
         try:
-            found = detector.detect(texts)
+            found = detector.examine(contents)
         except DetectionTimeout:
             if self._count == 0:
                 raise
@@ -182,7 +157,7 @@ class DetectionPool:
         # Shielded: a client that vanishes must not make the worker look free while it still computes.
         answer = await asyncio.shield(exchange)
         if isinstance(answer, list):
-            return [list(map(Finding._make, one)) for one in answer]
+            return [list(map(made, one)) for one in answer]
         if answer is not None:
             self._failures["failed"] += 1
             raise DetectionError(answer)
@@ -283,13 +258,3 @@ class DetectionPool:
                 if self._count > 0:
                     detector.hurry(INLINE_PATTERN_SECONDS)
                 self._inline[policy.digest] = detector
-
-
-def _small(texts: Sequence[str]) -> bool:
-    length = sum(map(len, texts))
-    if length <= INLINE_CHARACTERS:
-        return sum(len(text) - len(text.translate(_NO_DIGITS)) for text in texts) <= INLINE_DIGITS
-    if length > INLINE_PLAIN_CHARACTERS:
-        return False
-    dear = sum(len(text.translate(_NO_WORDS)) for text in texts)
-    return dear / INLINE_DIGITS + length / INLINE_PLAIN_CHARACTERS <= 1

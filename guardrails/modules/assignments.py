@@ -14,6 +14,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TypeAlias
 
+from guardrails.modules.contents import Contents
+
 Assigned: TypeAlias = tuple[int, int, str, float]
 
 IN_URL, IN_HEADER, ASSIGNED, SAID = 0.9, 0.9, 0.8, 0.7
@@ -30,7 +32,9 @@ _KEY_NAMES = (
     *("api_token", "api-token", "apitoken", "bearer_token", "secret_token", "client_secret", "clientsecret"),
     *("app_secret", "signing_secret", "webhook_secret", "secret", "token", "credentials", "credential"),
 )
-_HINTS = ("passw", "passphrase", "pwd", "_pass", "key", "token", "secret", "credential", "bearer", "basic ")
+_HINTS = ("pass", "pwd", "bearer", "basic")
+"""One of which stands in every text with a value that is named without a sign."""
+_HINTS_BEFORE_SIGNS = ("key", "token", "secret", "credential")
 
 _LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 _SIGN = r"(?:\\?[\"'`])?\]?[ \t]{0,8}(?:=>|:=|={1,3}|:)[ \t]{0,8}"
@@ -63,16 +67,19 @@ _SOME_DIGITS = re.compile(r"\d{3}")
 _NOISE = re.compile(r"[xX*.•●#?_-]+|0+|1234567890*")
 
 
-def assignments(text: str) -> Iterator[Assigned]:
+def assignments(contents: Contents) -> Iterator[Assigned]:
     """Yield start, end, entity and score of each value that is named a secret and looks like one."""
+    text = contents.text
     if "://" in text and "@" in text:
         yield from _in_urls(text)
-    # Letters beyond ASCII keep their case, so that offsets stay the same.
-    lower = text.lower() if text.isascii() else text.translate(_LOWER)
-    if not any(hint in lower for hint in _HINTS):
+    has_sign = "=" in text or ":" in text
+    if not any(map(contents.has, _HINTS)) and not (has_sign and any(map(contents.has, _HINTS_BEFORE_SIGNS))):
         return
+    # Letters beyond ASCII keep their case, so that offsets stay the same.
+    lower = contents.lower if text.isascii() else text.translate(_LOWER)
     yield from _named(text, lower, _PASSWORD_NAMES, "PASSWORD")
-    yield from _named(text, lower, _KEY_NAMES, "API_KEY")
+    if has_sign:
+        yield from _named(text, lower, _KEY_NAMES, "API_KEY")
     yield from _headers(text, lower)
 
 

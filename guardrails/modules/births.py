@@ -44,9 +44,9 @@ _NOBODYS = frozenset({"1970-01-01", "01/01/1970", "1/1/1970"})
 
 def spans(contents: Contents) -> Iterator[tuple[int, int]]:
     """Yield where dates of birth stand."""
-    if contents.digits < FEWEST_DIGITS or _OUTLINE.search(contents.shadow) is None:
+    if contents.digits < FEWEST_DIGITS or not contents.outlined(_OUTLINE):
         return
-    if not any(word in contents.lower for word in _WORDS):
+    if not any(map(contents.has, _WORDS)):
         return
     text = contents.text
     for called in _CALLED.finditer(text):

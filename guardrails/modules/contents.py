@@ -29,11 +29,13 @@ class Contents:
         "_counts",
         "_digit_run",
         "_digits",
+        "_held",
         "_host",
         "_letter_runs",
         "_lower",
         "_no_digit_run",
         "_others",
+        "_outlined",
         "_run",
         "_runs",
         "_separators",
@@ -55,6 +57,8 @@ class Contents:
         self._letter_runs: dict[int, bool] = {}
         self._host: bytes | None = None
         self._counts: dict[str, int] = {}
+        self._outlined: dict[bytes, bool] = {}
+        self._held: dict[str, bool] = {}
         self._addresses: dict[int, tuple[int, int]] | None = None
 
     @property
@@ -120,6 +124,13 @@ class Contents:
             found = self._letter_runs[letters] = b"a" * letters in self._runs
         return found
 
+    def outlined(self, outline: re.Pattern[bytes]) -> bool:
+        """Whether the shadow holds what `outline` describes."""
+        found = self._outlined.get(outline.pattern)
+        if found is None:
+            found = self._outlined[outline.pattern] = outline.search(self.shadow) is not None
+        return found
+
     @property
     def addresses(self) -> dict[int, tuple[int, int]]:
         """Where addresses stand that everybody reads alike, by the place of their `@`; see `emails.plain`."""
@@ -133,6 +144,13 @@ class Contents:
         if self._host is None:
             self._host = hosts(self.text)
         return self._host
+
+    def has(self, word: str) -> bool:
+        """Whether `word` stands in the text in lower case."""
+        known = self._held.get(word)
+        if known is None:
+            known = self._held[word] = word in self.lower
+        return known
 
     def count(self, character: str) -> int:
         """How often `character` stands in the text."""

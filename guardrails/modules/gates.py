@@ -57,7 +57,7 @@ class Gate:
             return False
         if self.run > 1 and contents.run < self.run:
             return False
-        return self.outline is None or self.outline.search(contents.shadow) is not None
+        return self.outline is None or contents.outlined(self.outline)
 
 
 OPEN = Gate()

@@ -12,7 +12,7 @@ that every machine has.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 
 import regex
@@ -45,18 +45,14 @@ def finder() -> Callable[[Contents], Iterable[tuple[int, int]]]:
     def spans(contents: Contents) -> Iterator[tuple[int, int]]:
         text = contents.text
         mail: dict[str, bool] = {}
-        at = text.find("@")
-        while at >= 0:
-            start, end = contents.addresses.get(at) or (None, _end(text, at))
+        for at, start, end in _addresses(text, contents.addresses):
             name = text[at + 1 : end]
             if name not in mail:
                 mail[name] = _takes_mail(name.lower(), public)
             if mail[name]:
-                if start is None:
-                    start = _start(text, at, end)
-                if start is not None and not _is_user_of_url(text, start):
-                    yield start, end
-            at = text.find("@", at + 1)
+                begin = _start(text, at, end) if start < 0 else start
+                if begin is not None and not _is_user_of_url(text, begin):
+                    yield begin, end
 
     return spans
 
@@ -64,6 +60,15 @@ def finder() -> Callable[[Contents], Iterable[tuple[int, int]]]:
 def _takes_mail(domain: str, public: frozenset[str]) -> bool:
     _, dot, last = domain.rpartition(".")
     return last in public or last in _INSIDE if dot else last == "localhost"
+
+
+def _addresses(text: str, plain: Mapping[int, tuple[int, int]]) -> Iterator[tuple[int, int, int]]:
+    """Each `@`, where its local part begins if it is plain, and where its domain ends."""
+    at = text.find("@")
+    while at >= 0:
+        start, end = plain.get(at) or (-1, _end(text, at))
+        yield at, start, end
+        at = text.find("@", at + 1)
 
 
 def _end(text: str, at: int) -> int:

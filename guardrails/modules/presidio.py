@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from guardrails.errors import GuardrailError, ModuleNotAvailable
-from guardrails.findings import Finding
+from guardrails.findings import Finding, made
 from guardrails.modules.builtin import BuiltIn
 from guardrails.modules.context import BlankNlp, Words, boosted
 from guardrails.modules.gates import Gate
@@ -105,7 +105,7 @@ class Presidio(BuiltIn):
             least = self._thresholds[entity]
             for start, end, score in outermost(spans):
                 if score >= least:
-                    yield Finding(start + offset, end + offset, entity, score, "presidio")
+                    yield made((start + offset, end + offset, entity, score, "presidio"))
 
     def _scored(self, scan: Scan, contents: Text, tokens: _Tokens) -> Sequence[Span]:
         """What one recogniser sees, with the scores that the words before give."""

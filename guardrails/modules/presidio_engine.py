@@ -274,9 +274,8 @@ class _Pattern:
     def __init__(self, recognizer: PatternRecognizer, pattern: Pattern) -> None:
         self.score: float = pattern.score
         self._validate: Callable[[str], bool | None] = recognizer.validate_result
-        invalidates = type(recognizer).invalidate_result is not PatternRecognizer.invalidate_result
-        self._invalidate: Callable[[str], bool | None] | None = recognizer.invalidate_result if invalidates else None
-        self._by_domain = type(recognizer).validate_result is EmailRecognizer.validate_result
+        self._invalidate: Callable[[str], bool | None] = recognizer.invalidate_result
+        self._by_domain = pattern.regex == emails.PATTERN and type(recognizer) is EmailRecognizer
         self._matches = _finder(recognizer, pattern.regex)
         self.place = place_of(pattern.regex)
         self.gate = Gate(characters=(("@", 1),)) if isinstance(recognizer, EmailRecognizer) else gate(pattern.regex)
@@ -288,16 +287,31 @@ class _Pattern:
         """Its spans in a text, or in the islands of one; places are those of the text."""
         if not self.gate.open(within):
             return
+        if self._by_domain and islands is None and len(within.addresses) == within.count("@"):
+            yield from self._plain(within)
+            return
         validate = self._validate if not self._by_domain else _domains(self._validate)
         for start, end in self._matches(within):
-            match = within.text[start:end]
-            score = self.score
-            valid = validate(match)
-            if valid is not None:
-                score = 1.0 if valid else 0.0
-            if score > 0 and match and (self._invalidate is None or not self._invalidate(match)):
+            score = self._scored(within.text[start:end], validate)
+            if score > 0:
                 begin = start if islands is None else islands.place(start)
                 yield begin, begin + end - start, score
+
+    def _scored(self, match: str, validate: Callable[[str], bool | None]) -> float:
+        valid = validate(match)
+        score = self.score if valid is None else float(valid)
+        return score if score > 0 and match and not self._invalidate(match) else 0.0
+
+    def _plain(self, within: Contents) -> Iterator[Span]:
+        """Its spans in a text of which every address is plain: whether one is valid is a matter of its domain."""
+        scores: dict[str, float] = {}
+        for at, (start, end) in within.addresses.items():
+            domain = within.text[at:end]
+            score = scores.get(domain)
+            if score is None:
+                score = scores[domain] = self._scored(within.text[start:end], self._validate)
+            if score > 0:
+                yield start, end, score
 
 
 def _domains(validate: Callable[[str], bool | None]) -> Callable[[str], bool | None]:

@@ -125,7 +125,7 @@ class Secrets(BuiltIn):
         if "PRIVATE_KEY" in self._entities and "PRIVATE KEY" in text:
             found += [Finding(start, end, "PRIVATE_KEY", KNOWN, "secrets") for start, end in _private_keys(text)]
         if self._wants_assigned:
-            for start, end, entity, score in assignments(text):
+            for start, end, entity, score in assignments(contents):
                 if entity in self._entities:
                     found.append(Finding(start, end, entity, score, "secrets"))
         return found

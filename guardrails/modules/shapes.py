@@ -21,7 +21,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from guardrails.findings import Finding
+from guardrails.findings import Finding, made
 from guardrails.modules import births, cards, mailboxes, phone_words, socials
 from guardrails.modules.builtin import BuiltIn
 from guardrails.modules.contents import Contents
@@ -86,7 +86,7 @@ class Shapes(BuiltIn):
     def look(self, contents: Text) -> list[Finding]:
         """Report what a text contains."""
         return [
-            Finding(start, end, entity, SCORE, "shapes")
+            made((start, end, entity, SCORE, "shapes"))
             for entity, spans in self._finders
             for start, end in dict.fromkeys(spans(contents))
         ]
@@ -134,7 +134,7 @@ class _Phones:
 
     def _after_labels(self, contents: Contents) -> Iterator[tuple[int, int]]:
         text, shadow = contents.text, contents.shadow
-        if self._labelled.outline.search(shadow) is None:
+        if not contents.outlined(self._labelled.outline):
             return
         for number in _LABELLED.finditer(shadow):
             at = number.start()

@@ -30,14 +30,14 @@ def spans(contents: Contents) -> Iterator[tuple[int, int]]:
     """Yield where social security numbers stand."""
     if contents.digits < FEWEST_DIGITS:
         return
-    if _OUTLINE.search(contents.shadow) is None:
+    if not contents.outlined(_OUTLINE):
         return
     text = contents.text
     if "-" in text:
         for match in _STUCK.finditer(text):
             if _valid(match.group()):
                 yield match.span()
-    if "ssn" in contents.lower or "social" in contents.lower:
+    if contents.has("ssn") or contents.has("social"):
         for match in _CALLED.finditer(text):
             if _valid(match.group(1)):
                 yield match.span(1)

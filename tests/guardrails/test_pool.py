@@ -18,7 +18,8 @@ import pytest
 
 from guardrails.errors import DetectionError, DetectionTimeout, GuardrailError
 from guardrails.findings import Finding
-from guardrails.pool import INLINE_CHARACTERS, INLINE_PLAIN_CHARACTERS, DetectionPool, inline_safe
+from guardrails.inline import ADDRESSES, CHARACTERS, WORDS, inline_safe
+from guardrails.pool import DetectionPool
 from guardrails.worker import Worker, worker_context
 from policies.load import load, load_text
 from policies.model import Policy
@@ -273,12 +274,15 @@ def test_small_texts_of_a_safe_policy_run_inline_and_large_ones_do_not() -> None
     async def body() -> None:
         async with running(NUMBERS) as pool:
             assert plain(pool.inline(NUMBERS, ["1234"]) or []) == [[(0, 4, "NUMBER")]]
-            assert pool.inline(NUMBERS, ["a" * INLINE_CHARACTERS]) == [[]]
-            assert pool.inline(NUMBERS, ["a" * INLINE_PLAIN_CHARACTERS]) == [[]]
-            assert pool.inline(NUMBERS, ["a" * INLINE_PLAIN_CHARACTERS, "b"]) is None
-            assert pool.inline(NUMBERS, ["a" * (INLINE_PLAIN_CHARACTERS // 2), "%" * 29]) == [[], []]
-            assert pool.inline(NUMBERS, ["a" * (INLINE_PLAIN_CHARACTERS // 2), "%" * 31]) is None
-            assert pool.inline(NUMBERS, ["\u200b" * (INLINE_CHARACTERS + 1)]) is None
+            assert pool.inline(NUMBERS, ["a" * CHARACTERS]) == [[]]
+            assert pool.inline(NUMBERS, ["a" * WORDS]) == [[]]
+            assert pool.inline(NUMBERS, ["a" * WORDS, "b"]) is None
+            assert pool.inline(NUMBERS, ["a" * (WORDS // 2), "%" * 29]) == [[], []]
+            assert pool.inline(NUMBERS, ["a" * (WORDS // 2), "%" * 31]) is None
+            assert pool.inline(NUMBERS, ["a" * (WORDS // 2) + " a1@b.co" * (ADDRESSES // 4)]) == [[]]
+            assert pool.inline(NUMBERS, ["a" * (WORDS // 2) + " a1@b.co" * (ADDRESSES // 2)]) is None
+            assert pool.inline(NUMBERS, ["password is " * (WORDS // 24)]) is None
+            assert pool.inline(NUMBERS, ["\u200b" * (CHARACTERS + 1)]) is None
             assert pool.inline(NUMBERS, ["12345678" * 30]) is None
 
     run(body)
