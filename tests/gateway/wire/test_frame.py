@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import Any
 
 import orjson
@@ -32,6 +33,8 @@ BAD = {
     "a repeated key": '{"a": 1, "a": 2}',
     "a repeated key, escaped": r'{"model": 1, "mod\u0065l": 2}',
     "a repeated key, deep": '{"x": [{"a": 1, "b": 2, "a": 1}]}',
+    "a repeated key before a loose colon": '{"a" :1,"a":2}',
+    "a repeated key among loose ones": '{"a": ", ", "b" : ": ", "b": 1}',
     "a repeated key with the same value": '{"a":1,"a":1}',
     "NaN": '{"a": NaN}',
     "Infinity": "[Infinity]",
@@ -187,3 +190,25 @@ def test_a_providers_message_may_have_a_bound_of_its_own() -> None:
     assert loads("[[1]]", depth=2) == [[1]]
     with pytest.raises(FrameError, match="nested too deeply"):
         loads("[[[1]]]", depth=2)
+
+
+def test_a_repeated_key_is_refused_however_the_message_is_spaced() -> None:
+    dice = random.Random(20261123)
+    texts = ["a", "b", "a: b", ", ", ": ", ',"', '":', "\\", 'x": 1, "y']
+    refused = 0
+    for _ in range(20_000):
+        pairs = [(dice.choice(texts), dice.choice([1, 0.5, *texts])) for _ in range(dice.randint(1, 4))]
+        colons, commas = ((":", ": ", " : ", " :"), (",", ", ", " ,", ",  "))
+        few = dice.random() < 0.5
+        data = "{"
+        for number, (key, value) in enumerate(pairs):
+            comma, colon = (commas[1], colons[1]) if few else (dice.choice(commas), dice.choice(colons))
+            data += (comma if number else "") + json.dumps(key) + colon + json.dumps(value)
+        data += "}"
+        if len(dict(pairs)) == len(pairs):
+            assert decode(data) == dict(pairs), data
+        else:
+            refused += 1
+            with pytest.raises(FrameError, match="repeats a key"):
+                decode(data)
+    assert refused > 2_000
