@@ -13,6 +13,7 @@ belongs into the row first, as answers out of memory and failovers do, and is co
 
 from __future__ import annotations
 
+import collections
 import platform
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -147,10 +148,10 @@ class Metrics:
         if row.attempt > 1:  # all else of it was counted the first time
             self._failovers(row.model_used or "", row.deployment or "").inc()
             return
-        for found in row.findings:
-            applied = found.applied
-            entity = self._kinds.get(applied.entity) or self._kind(applied.entity)
-            self._findings(row.who.policy, entity, row.direction, applied.action).inc()
+        kinds = collections.Counter((one.entity, one.action) for found in row.findings for one in found.applied)
+        for (name, action), count in kinds.items():
+            entity = self._kinds.get(name) or self._kind(name)
+            self._findings(row.who.policy, entity, row.direction, action).inc(count)
         if row.code is not None:
             self._refusals(key, row.direction, row.code).inc()
         if row.detection:

@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from guardrails import operators, persons
 from guardrails.findings import Finding, resolve
@@ -53,8 +53,7 @@ class Masked:
 _MAKER: Final = object()
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(NamedTuple):
     """One finding and what was done about it; the value itself only as its fingerprint."""
 
     entity: str
@@ -105,11 +104,12 @@ class Masker:
         done = 0
         resolved = self._resolved(text, findings, Direction.INPUT, ())
         wholes = self._wholes(text, resolved)
+        seen = self._seen
         for finding in resolved:
-            start, end, entity, _, _ = finding
+            start, end, entity, _, module = finding
             value = text[start:end]
             action: Action = "block" if self._rules[entity].input == "block" else "mask"
-            applied.append(self._applied(finding, value, action))
+            applied.append(seen.get((entity, module, action, value)) or self._applied(finding, value, action))
             whole = wholes.get(value) if wholes and entity == persons.ENTITY else None
             pieces += (text[done:start], self._replacement(entity, value, values, bare=bare, whole=whole))
             done = end

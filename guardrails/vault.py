@@ -41,7 +41,7 @@ class Restorable:
         self.has_bare = any(token[:1].isalpha() for token in self.values)
         self._sorted: list[str] | None = None
         self._known: frozenset[str] | None = None
-        self._by_id: dict[str, list[str]] | None = None
+        self._by_id: dict[str, tuple[str, ...]] | None = None
         self._bodies: list[str] | None = None
         self._starts: frozenset[str] | None = None
         self._size: int | None = None
@@ -59,10 +59,12 @@ class Restorable:
     def by_id(self) -> Mapping[str, Sequence[str]]:
         """The tokens that have brackets, by their ids."""
         if self._by_id is None:
-            self._by_id = {}
-            for token in self.values:
-                if not token[:1].isalpha():
-                    self._by_id.setdefault(token[token.rfind("_") + 1 : -1], []).append(token)
+            tokens = [token for token in self.values if not token[:1].isalpha()] if self.has_bare else self.values
+            self._by_id = {token[token.rfind("_") + 1 : -1]: (token,) for token in tokens}
+            if len(self._by_id) < len(tokens):
+                self._by_id = dict.fromkeys(self._by_id, ())
+                for token in tokens:
+                    self._by_id[token[token.rfind("_") + 1 : -1]] += (token,)
         return self._by_id
 
     def mentioned(self, text: str) -> bool:
@@ -83,7 +85,7 @@ class Restorable:
     def starts(self) -> frozenset[str]:
         """Every beginning, in capital letters, of the first word of a token's name."""
         if self._starts is None:
-            firsts = {token[1:].partition("_")[0] for tokens in self.by_id.values() for token in tokens}
+            firsts = {token[1 : token.index("_")] for tokens in self.by_id.values() for token in tokens}
             self._starts = frozenset().union(*map(_beginnings, firsts))
         return self._starts
 

@@ -36,7 +36,7 @@ from gateway.session.states import Bounds, Cost, Mismatch, Setup
 from gateway.wire.frame import Json, encode, loads
 from guardrails.detector import PolicyDetector, build
 from guardrails.findings import Finding
-from guardrails.redact import Masker
+from guardrails.redact import Applied, Masker
 from guardrails.vault import EMPTY, Recalled, Restorable, union
 from policies.load import load
 from policies.model import Policy
@@ -52,6 +52,11 @@ PATTERNS = r"""
         - {entity: CREDIT_CARD, regex: '(?<!\d)4\d{3}[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}(?!\d)', score: 1.0}
         - {entity: US_SSN, regex: '(?<!\d)\d{3}-\d{2}-\d{4}(?!\d)', score: 1.0}
 """
+
+
+def noted(row: Row) -> list[tuple[Applied, str]]:
+    """What a row says was found, each with its place."""
+    return [(applied, found.place) for found in row.findings for applied in found.applied]
 
 
 def policy(rest: str = "", *, detect: str = "  fold: false\n  decode: []\n", modules: str = PATTERNS) -> Policy:

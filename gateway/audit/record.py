@@ -46,9 +46,9 @@ class Identifier:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A finding: what and where, and the fingerprint of the value."""
+    """What was found at one place: of what kind each value is, what became of it, and its fingerprint."""
 
-    applied: Applied
+    applied: Sequence[Applied]
     place: str
 
 
@@ -140,7 +140,7 @@ class Row:
             "model_asked": self.model_asked,
             "model_used": self.model_used,
             "deployment": self.deployment,
-            "findings": [_finding(found) for found in self.findings],
+            "findings": [finding for found in self.findings for finding in _findings(found)],
             "attachments": self.attachments,
             "detection_ms": round(self.detection * 1000, 3),
             "first_event_ms": None if self.first is None else round(self.first * 1000, 3),
@@ -191,11 +191,9 @@ class Erasure:
         }
 
 
-def _finding(found: Found) -> dict[str, object]:
-    return {
-        "entity": found.applied.entity,
-        "module": found.applied.module,
-        "place": found.place,
-        "action": found.applied.action,
-        "fingerprint": found.applied.fingerprint,
-    }
+def _findings(found: Found) -> list[dict[str, object]]:
+    place = found.place
+    return [
+        {"entity": entity, "module": module, "place": place, "action": action, "fingerprint": fingerprint}
+        for entity, module, action, fingerprint in found.applied
+    ]

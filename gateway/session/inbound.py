@@ -109,7 +109,7 @@ class Inbound:
                 turn.refusal = _refusal(exc)
         lane = turn.lane.name
         decision: Decision = "failed" if isinstance(turn.refusal, NotExamined | UpstreamError) else "refused"
-        if any(found.applied.action == "block" for found in turn.found):
+        if any(one.action == "block" for found in turn.found for one in found.applied):
             decision = "blocked"
         row = self._row(turn, decision, now, reason=str(turn.refusal), code=turn.refusal.code)
         self._sent[turn.ticket] = (turn.lane, None)

@@ -282,7 +282,8 @@ class Live:
         for item in response.live.values():
             for text in item.texts.values():
                 place = named(text)
-                response.found += (Found(applied, place) for applied in text.found)
+                if text.found:
+                    response.found.append(Found(tuple(text.found), place))
                 if keeps:
                     masked = text.stream.masked
                     response.content[place] = masked if isinstance(masked, list) else [masked]

@@ -55,7 +55,8 @@ def mask_turn(setup: Setup, turn: Turn) -> Restorable:
     for text in turn.texts:
         outcome = outcomes[id(text)]
         place = text.place if outcome.applied or keep_content else ""
-        turn.found += (Found(applied, place) for applied in outcome.applied)
+        if outcome.applied:
+            turn.found.append(Found(outcome.applied, place))
         if keep_content:
             turn.content.setdefault(place, []).append(outcome.masked)
     if observe:
@@ -107,7 +108,7 @@ def _check(setup: Setup, turn: Turn, outcomes: dict[int, Outcome]) -> None:
     for text in turn.texts:
         if text.path is not None and text.path[0] is None and text.key == "stream_id" and outcomes[id(text)].applied:
             raise Refused("The stream_id holds data that may not be sent.", code="invalid_stream_id", param="stream_id")
-    blocked = sorted({found.applied.entity for found in turn.found if found.applied.action == "block"})
+    blocked = sorted({one.entity for found in turn.found for one in found.applied if one.action == "block"})
     if blocked:
         raise Refused(f"Policy {setup.policy.name} does not allow sending {', '.join(blocked)}.")
     if turn.walk.attachments and setup.policy.input.attachments == "block":

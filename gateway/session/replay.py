@@ -156,8 +156,8 @@ class Replay:
         for text, spans in zip(waiting.texts, waiting.findings or (), strict=True):
             if id(text) in waiting.live:
                 late = waiting.live[id(text)].late(text.text, spans)
-                if response is not None:
-                    response.found += (Found(applied, _place(waiting, text)) for applied in late)
+                if response is not None and late:
+                    response.found.append(Found(late, _place(waiting, text)))
                 continue
             back = restore and self._restoring.allows(text, waiting.frame, tools)
             escape = is_json(text, json_text=json_text)
@@ -185,7 +185,8 @@ class Replay:
             and int(item[1]) in response.delivered
         ):
             return
-        response.found += (Found(applied, place) for applied in outcome.applied)
+        if outcome.applied:
+            response.found.append(Found(outcome.applied, place))
         if keeps and place.startswith(_ANSWER) and text.kind is not Kind.SECRET:
             response.content.setdefault(place, []).append(outcome.masked)
 

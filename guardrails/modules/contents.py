@@ -65,7 +65,9 @@ class Contents:
     def digits(self) -> int:
         """How many characters `\\d` matches."""
         if self._digits < 0:
-            if self.text.isascii():
+            if self._shadow is not None and self.text.isascii():
+                self._digits = self._shadow.count(b"0")
+            elif self.text.isascii():
                 self._digits = len(self.text) - len(self.text.encode("ascii").translate(None, _ASCII_DIGITS))
             else:
                 self._digits = len(_DIGIT.findall(self.text))

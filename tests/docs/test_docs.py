@@ -171,7 +171,7 @@ def whole_row() -> Row:
         "masked",
         lane=Identifier("a"),
         response=Identifier("resp_1"),
-        findings=(Found(applied, "input"),),
+        findings=(Found((applied,), "input"),),
         usage=Usage(1, 2, 3, 1, 1, 1),
         cost=Decimal(1),
         content={"input": [masked]},

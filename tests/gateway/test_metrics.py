@@ -366,7 +366,7 @@ def test_callers_with_keys_of_their_own_are_one_key(tmp_path: Path) -> None:
 
 def row(entity: str) -> Row:
     """A row with one finding."""
-    found = Found(Applied(entity, "own", "mask", "99b895ee66c7c0c0"), "input")
+    found = Found((Applied(entity, "own", "mask", "99b895ee66c7c0c0"),), "input")
     return Row(Who("c", "k", "p", "d"), 1, "input", "response.create", "masked", findings=(found,))
 
 

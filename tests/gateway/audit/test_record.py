@@ -33,7 +33,7 @@ def test_a_row_is_written_as_plain_values_with_times_in_milliseconds() -> None:
         model_asked="gpt-5.1",
         model_used="gpt-5.1-mini",
         deployment="openai-eu",
-        findings=[Found(applied, "input[0].content[0].text")],
+        findings=[Found((applied,), "input[0].content[0].text")],
         attachments=2,
         outcome="completed",
         code="invalid_prompt",

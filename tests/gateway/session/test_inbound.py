@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.session.effects import Detect, Record, ToUpstream
-from tests.kit import CARD, EMAIL, SSN, Wire, policy, token
+from tests.kit import CARD, EMAIL, SSN, Wire, noted, policy, token
 
 SECRETS = (EMAIL, SSN, CARD)
 
@@ -129,13 +129,13 @@ def test_a_row_says_what_was_found_and_where_and_nothing_raw() -> None:
         stream_id="lane-1",
     )
     (row,) = wire.rows
-    places = [(found.applied.entity, found.place, found.applied.action) for found in row.findings]
+    places = [(one.entity, place, one.action) for one, place in noted(row)]
     assert places == [
         ("EMAIL_ADDRESS", "input[0].content[0].text", "mask"),
         ("CREDIT_CARD", "input[0].content[0].text", "mask"),
         ("EMAIL_ADDRESS", "metadata.*", "mask"),
     ]
-    assert len({found.applied.fingerprint for found in row.findings}) == 2
+    assert len({one.fingerprint for one, _ in noted(row)}) == 2
     written = row.as_json()
     assert (written["turn"], written["direction"], written["event"]) == (1, "input", "response.create")
     assert (written["decision"], written["lane"], written["response"]) == ("masked", "lane-1", "resp_0")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit import CARD, REPLAY, SSN, SUPPRESS, Wire
+from tests.kit import CARD, REPLAY, SSN, SUPPRESS, Wire, noted
 
 
 def parts(*texts: str) -> list[dict[str, Any]]:
@@ -62,7 +62,7 @@ def test_a_card_in_four_parts_is_masked_in_each_and_each_comes_back_as_it_was() 
 def test_the_row_names_every_piece_and_its_place() -> None:
     wire = Wire()
     wire.create([message(*HALVES)])
-    assert [(found.applied.entity, found.place) for found in wire.rows[-1].findings] == [
+    assert [(one.entity, place) for one, place in noted(wire.rows[-1])] == [
         ("US_SSN", "input[0].content[0].text"),
         ("US_SSN", "input[0].content[1].text"),
     ]

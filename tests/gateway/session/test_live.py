@@ -20,7 +20,7 @@ from guardrails.findings import Finding
 from guardrails.redact import Masker
 from guardrails.vault import EMPTY
 from policies.model import Policy
-from tests.kit import CARD, EMAIL, LIVE, LIVE_ALL, REPLAY, REPLAY_ALL, SSN, Wire, policy, token
+from tests.kit import CARD, EMAIL, LIVE, LIVE_ALL, REPLAY, REPLAY_ALL, SSN, Wire, noted, policy, token
 from tests.properties.streams import KINDS, Source, chunks, cut, item_of, one, received, sequence
 
 GRACE = "grace.hopper@example.com"
@@ -222,7 +222,7 @@ def test_what_the_policy_blocks_over_a_boundary_ends_the_response() -> None:
 def test_the_row_has_what_was_found_over_a_boundary_at_both_parts() -> None:
     wire = talk()
     texts(wire, [Source("text", (("Their number is 536-22",), ("-1234, keep it.",)))])
-    assert [(found.applied.action, found.place) for found in wire.rows[-1].findings] == [
+    assert [(one.action, place) for one, place in noted(wire.rows[-1])] == [
         ("mask", "response.output[0].content[0].text"),
         ("mask", "response.output[0].content[1].text"),
     ]
@@ -715,8 +715,8 @@ def test_the_row_has_what_was_found_and_the_text_once() -> None:
     ((text,),) = texts(wire, [one("text", chunks(TEXT, 10))])
     row = wire.rows[-1]
     assert row.decision == "masked"
-    assert [found.applied.entity for found in row.findings] == ["EMAIL_ADDRESS", "CREDIT_CARD", "US_SSN"]
-    assert {found.place for found in row.findings} == {"response.output[0].content[0].text"}
+    assert [one.entity for one, _ in noted(row)] == ["EMAIL_ADDRESS", "CREDIT_CARD", "US_SSN"]
+    assert {place for one, place in noted(row)} == {"response.output[0].content[0].text"}
     assert [masked.text for masked in row.content["response.output[0].content[0].text"]] == [text]
 
 
@@ -725,7 +725,7 @@ def test_a_client_that_leaves_leaves_a_row_with_what_it_got() -> None:
     for event in sequence([one("text", chunks(TEXT, 10))])[:12]:
         wire.provider(event)
     (row,) = wire.session.client_left(1.0)
-    assert [found.applied.entity for found in row.findings] == ["EMAIL_ADDRESS"]
+    assert [one.entity for one, _ in noted(row)] == ["EMAIL_ADDRESS"]
 
 
 # Modules without a bound
@@ -750,7 +750,7 @@ def test_a_module_without_a_bound_is_decided_by_sentences_and_what_comes_late_is
     said = "Ask Ada. She knows. " + "More words follow here, many of them. " * 3 + "It was Lovelace. Bye."
     ((text,),) = texts(wire, [one("text", chunks(said, 5))])
     assert text == said
-    assert [(found.applied.action, found.place) for found in wire.rows[-1].findings] == [
+    assert [(one.action, place) for one, place in noted(wire.rows[-1])] == [
         ("late", "response.output[0].content[0].text")
     ]
     assert all(piece.rstrip().endswith((".", ",")) for piece in pieces(wire))
@@ -772,7 +772,7 @@ def test_what_such_a_module_finds_over_a_boundary_is_masked_where_it_is_held_and
     ((before, after),) = texts(wire, [Source("text", (chunks(first, 5), ("END of it.",)))])
     assert before.startswith("BEGIN of it. <CODE_")
     assert after.startswith("<CODE_")
-    assert [found.applied.action for found in wire.rows[-1].findings] == ["late", "mask", "mask"]
+    assert [one.action for one, _ in noted(wire.rows[-1])] == ["late", "mask", "mask"]
 
 
 def test_such_a_policy_may_demand_replay() -> None:

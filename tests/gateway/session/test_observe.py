@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit import CARD, EMAIL, SSN, Wire, policy
+from tests.kit import CARD, EMAIL, SSN, Wire, noted, policy
 
 BLOCKING = "actions: {US_SSN: {input: block, output: block}}\n"
 OBSERVE = policy("mode: observe\n" + BLOCKING)
@@ -25,7 +25,7 @@ def completed(text: str) -> dict[str, Any]:
 
 
 def findings(row: Any) -> list[tuple[str, str]]:
-    return [(found.applied.entity, found.applied.action) for found in row.findings]
+    return [(one.entity, one.action) for one, _ in noted(row)]
 
 
 @BOTH

@@ -11,7 +11,7 @@ from gateway.audit.record import Usage
 from gateway.errors import UpstreamError
 from gateway.session.states import Bounds
 from tests.gateway.session.answering import MASKING, POLICIES, delta, ended, kinds, message
-from tests.kit import EMAIL, Wire, policy, token
+from tests.kit import EMAIL, Wire, noted, policy, token
 
 GRACE = "grace.hopper@example.com"
 
@@ -257,6 +257,6 @@ def test_no_row_of_an_answer_holds_a_value() -> None:
     assert "grace" not in written
     (row,) = rows(wire)
     assert row.decision == "masked"
-    assert [(one.applied.entity, one.place) for one in row.findings] == [
+    assert [(one.entity, place) for one, place in noted(row)] == [
         ("EMAIL_ADDRESS", "response.output[0].content[0].text")
     ]

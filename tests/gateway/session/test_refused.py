@@ -13,7 +13,7 @@ from gateway.session.effects import Effect
 from gateway.session.states import Bounds
 from guardrails.errors import VaultError
 from guardrails.vault import MAX_VALUES, Restorable, WrongTenant
-from tests.kit import CARD, EMAIL, SSN, Wire, policy
+from tests.kit import CARD, EMAIL, SSN, Wire, noted, policy
 
 SECRETS = (EMAIL, SSN, CARD)
 BLOCKING = policy("actions: {US_SSN: {input: block}}\n")
@@ -113,7 +113,7 @@ def test_a_blocked_entity_stops_the_message_and_names_the_entity_only() -> None:
     assert error["message"] == "Policy test does not allow sending US_SSN."
     row = wire.rows[0]
     assert row.decision == "blocked"
-    assert [(f.applied.entity, f.applied.action) for f in row.findings] == [
+    assert [(one.entity, one.action) for one, _ in noted(row)] == [
         ("US_SSN", "block"),
         ("EMAIL_ADDRESS", "mask"),
     ]

@@ -10,7 +10,7 @@ from openai.types.responses import ResponsesServerEvent
 from pydantic import TypeAdapter
 
 from tests.gateway.session.masked import EVERY_ITEM, GRACE, ITEMS, NEW, RAW, begun, clean, completed, done, names, part
-from tests.kit import EMAIL, REPLAY, REPLAY_ALL, SSN, SUPPRESS, policy, token
+from tests.kit import EMAIL, REPLAY, REPLAY_ALL, SSN, SUPPRESS, noted, policy, token
 
 SDK: TypeAdapter[Any] = TypeAdapter(ResponsesServerEvent)
 
@@ -235,7 +235,7 @@ def test_an_empty_output_in_the_last_event_loses_nothing_that_was_delivered() ->
     assert last["type"] == "response.completed"
     row = wire.rows[-1]
     assert row.decision == "masked", "the client got masked text"
-    assert {found.applied.entity for found in row.findings} == {"EMAIL_ADDRESS", "US_SSN"}
+    assert {one.entity for one, _ in noted(row)} == {"EMAIL_ADDRESS", "US_SSN"}
     assert not any(piece in json.dumps(row.as_json()) for piece in NEW)
 
 
@@ -245,7 +245,7 @@ def test_what_was_found_is_recorded_once() -> None:
         wire.provider(done(ITEMS["message"][0]))
         wire.provider(completed(ITEMS["message"][0]))
         row = wire.rows[-1]
-        places = [(found.applied.entity, found.place) for found in row.findings]
+        places = [(one.entity, place) for one, place in noted(row)]
         assert places == [
             ("EMAIL_ADDRESS", "response.output[0].content[0].text"),
             ("US_SSN", "response.output[0].content[0].text"),
@@ -261,7 +261,7 @@ def test_what_was_delivered_before_the_provider_left_is_recorded() -> None:
     wire.provider({"type": "error", "status": 400, "error": error})
     row = wire.rows[-1]
     assert (row.decision, row.reason) == ("masked", "The provider answered with an error.")
-    assert len(row.findings) == 2
+    assert len(noted(row)) == 2
 
 
 @pytest.mark.parametrize("index", [GRACE, 4111111111111111, -1, None, [GRACE]])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.gateway.session.masked import EVERY_ITEM, ITEMS, RAW, begun, clean, completed, done, names
-from tests.kit import REPLAY, SUPPRESS, Wire, policy
+from tests.kit import REPLAY, SUPPRESS, Wire, noted, policy
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(256))).decode()
 
@@ -79,7 +79,7 @@ def test_a_blocked_entity_in_an_answer_ends_the_response_with_a_refusal() -> Non
     assert wire.provider(completed(ITEMS["message"][0], stream_id="lane-1")) == []
     row = wire.rows[-1]
     assert (row.direction, row.decision) == ("output", "blocked")
-    assert ("US_SSN", "block") in {(found.applied.entity, found.applied.action) for found in row.findings}
+    assert ("US_SSN", "block") in {(one.entity, one.action) for one, _ in noted(row)}
     assert len(wire.rows) == 2
     assert not wire.timers
     assert wire.create("again", stream_id="lane-1")
@@ -255,7 +255,7 @@ def test_an_answer_is_recorded_without_its_text_where_the_policy_says_so() -> No
     wire.provider(done(ITEMS["message"][0]))
     wire.provider(completed(ITEMS["message"][0]))
     row = wire.rows[-1]
-    assert len(row.findings) == 2
+    assert len(noted(row)) == 2
     assert not row.content
 
 
@@ -268,7 +268,7 @@ def test_suppress_puts_into_the_last_event_what_it_leaves_out(how: str) -> None:
     (last,) = wire.provider(completed(how=how))
     assert [item["type"] for item in last["response"]["output"]] == ["message", "function_call"]
     assert clean(last)
-    assert {found.applied.entity for found in wire.rows[-1].findings} == {"EMAIL_ADDRESS", "US_SSN"}
+    assert {one.entity for one, _ in noted(wire.rows[-1])} == {"EMAIL_ADDRESS", "US_SSN"}
     wire.create("next")
     wire.begin("resp_2")
     response = {"id": "resp_2", "output": []}

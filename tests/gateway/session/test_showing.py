@@ -10,7 +10,7 @@ import pytest
 from gateway.errors import NotExamined
 from gateway.session.effects import Show
 from policies.model import Policy
-from tests.kit import EMAIL, LIVE, REPLAY, RESTORE, SSN, SUPPRESS, Wire, policy, token
+from tests.kit import EMAIL, LIVE, REPLAY, RESTORE, SSN, SUPPRESS, Wire, noted, policy, token
 from tests.properties.streams import chunks, one, sequence
 
 Event = dict[str, Any]
@@ -120,7 +120,7 @@ def test_where_answers_are_masked_a_module_sees_them_masked_and_no_pieces(of: Po
     assert "<EMAIL_ADDRESS_" in last_text(events)
     (row,) = [row for row in wire.rows if row.direction == "output"]
     assert row.decision == "masked"
-    assert [found.applied.entity for found in row.findings] == ["EMAIL_ADDRESS"], "noted once"
+    assert [one.entity for one, _ in noted(row)] == ["EMAIL_ADDRESS"], "noted once"
 
 
 @EVERY
@@ -151,7 +151,7 @@ def test_what_a_module_brings_in_is_masked_like_the_providers_own(of: Policy) ->
     assert SSN not in json.dumps(events)
     assert "write to <EMAIL_ADDRESS_" in last_text(events)
     (row,) = [row for row in wire.rows if row.direction == "output"]
-    assert {found.applied.entity for found in row.findings} == {"EMAIL_ADDRESS", "US_SSN"}
+    assert {one.entity for one, _ in noted(row)} == {"EMAIL_ADDRESS", "US_SSN"}
     assert INVENTED not in json.dumps(row.as_json())
 
 
