@@ -40,6 +40,7 @@ class Contents:
         "_runs",
         "_separators",
         "_shadow",
+        "reported",
         "text",
     )
 
@@ -57,6 +58,8 @@ class Contents:
         self._letter_runs: dict[int, bool] = {}
         self._host: bytes | None = None
         self._counts: dict[str, int] = {}
+        self.reported: frozenset[str] = frozenset()
+        """Domains, with their `@`, of which a module has reported every plain address as certain: others need not."""
         self._outlined: dict[bytes, bool] = {}
         self._held: dict[str, bool] = {}
         self._addresses: dict[int, tuple[int, int]] | None = None

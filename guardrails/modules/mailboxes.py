@@ -46,10 +46,12 @@ def finder() -> Callable[[Contents], Iterable[tuple[int, int]]]:
         text = contents.text
         mail: dict[str, bool] = {}
         for at, start, end in _addresses(text, contents.addresses):
-            name = text[at + 1 : end]
-            if name not in mail:
-                mail[name] = _takes_mail(name.lower(), public)
-            if mail[name]:
+            domain = text[at:end]
+            if start >= 0 and domain in contents.reported:
+                continue
+            if domain not in mail:
+                mail[domain] = _takes_mail(domain[1:].lower(), public)
+            if mail[domain]:
                 begin = _start(text, at, end) if start < 0 else start
                 if begin is not None and not _is_user_of_url(text, begin):
                     yield begin, end

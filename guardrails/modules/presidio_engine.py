@@ -312,6 +312,8 @@ class _Pattern:
                 score = scores[domain] = self._scored(within.text[start:end], self._validate)
             if score > 0:
                 yield start, end, score
+        # No threshold is higher.
+        within.reported = frozenset(domain for domain, score in scores.items() if score >= 1.0)
 
 
 def _domains(validate: Callable[[str], bool | None]) -> Callable[[str], bool | None]:
