@@ -16,7 +16,7 @@ from guardrails.findings import Finding, resolve
 from guardrails.keyed import Keyed
 from guardrails.links import LOOK_BACK
 from guardrails.restore import Restorer
-from guardrails.tokens import REMEMBERED, Tokens, grammar
+from guardrails.tokens import REMEMBERED, Tokens, free, grammar
 from guardrails.variants import found, unfinished
 from guardrails.vault import Restorable
 from policies.model import EntityRule, OperatorSpec, Policy
@@ -84,7 +84,7 @@ class Masker:
         self._policy = policy
         self._rules: dict[str, EntityRule] = {}
         self._operators: dict[str, OperatorSpec] = {}
-        self._seen: dict[tuple[str, str, str, str], Applied] = {}
+        self._seen: dict[tuple[str, str, str, str], tuple[Applied, str]] = {}
         self._secret = tenant_secret
         self._fingerprints = Keyed(audit_secret)
         self._tokens = Tokens(tenant_secret, policy.tokens.style)
@@ -105,13 +105,17 @@ class Masker:
         resolved = self._resolved(text, findings, Direction.INPUT, ())
         wholes = self._wholes(text, resolved)
         seen = self._seen
-        for finding in resolved:
-            start, end, entity, _, module = finding
+        for start, end, entity, _, module in resolved:
             value = text[start:end]
             action: Action = "block" if self._rules[entity].input == "block" else "mask"
-            applied.append(seen.get((entity, module, action, value)) or self._applied(finding, value, action))
+            one, token = seen.get((entity, module, action, value)) or self._noted(entity, module, action, value)
+            applied.append(one)
             whole = wholes.get(value) if wholes and entity == persons.ENTITY else None
-            pieces += (text[done:start], self._replacement(entity, value, values, bare=bare, whole=whole))
+            if token and not bare and whole is None and free(token, value, values):
+                values[token] = value
+            else:
+                token = self._replacement(entity, value, values, bare=bare, whole=whole)
+            pieces += (text[done:start], token)
             done = end
         return self._outcome(text, pieces, done, applied)
 
@@ -168,12 +172,14 @@ class Masker:
                     shown = self.restorer.one(token, ahead, known, escape=escape)
                     shown = value if shown == token else shown
             else:
-                hidden = shown = self._replacement(finding.entity, value, {}, bare=False)
                 rule = self._rule(finding.entity).output
+                action: Action = "block" if rule == "block" else "mask"
+                one, hidden = self._noted(finding.entity, finding.module, action, value)
+                shown = hidden = hidden or self._replacement(finding.entity, value, {}, bare=False)
                 if restore and rule == "restore" and known.is_value(value):
                     shown = value  # the client's own, written out by the provider
                 else:
-                    applied.append(self._applied(finding, value, "block" if rule == "block" else "mask"))
+                    applied.append(one)
             pieces += (between, shown)
             kept += (between, hidden)
             done = finding.end
@@ -202,7 +208,7 @@ class Masker:
         acting = self._resolved(text, findings, Direction.OUTPUT, ())
         open_ = [finding for finding in acting if _uncovered(text, finding, covered)]
         return tuple(
-            self._applied(finding, value, "late")
+            self._noted(finding.entity, finding.module, "late", value)[0]
             for finding in open_
             if not known.is_value(value := text[finding.start : finding.end])
         )
@@ -242,9 +248,7 @@ class Masker:
     def _replacement(
         self, entity: str, value: str, values: MutableMapping[str, str], *, bare: bool, whole: str | None = None
     ) -> str:
-        operator = self._operators.get(entity)
-        if operator is None:
-            operator = self._operators[entity] = self._policy.operator(entity)
+        operator = self._operator(entity)
         if operator.use != _TOKEN:
             return operators.apply(operator, entity, value, self._secret)
         if whole is not None and self._policy.tokens.persons == "related":
@@ -257,16 +261,23 @@ class Masker:
         values[token] = value
         return token
 
-    def _applied(self, finding: Finding, value: str, action: Action) -> Applied:
-        key = (finding.entity, finding.module, action, value)
-        applied = self._seen.get(key)
-        if applied is None:
-            mark = _fingerprint(self._fingerprints, finding.entity, value)
-            applied = Applied(finding.entity, finding.module, action, mark)
+    def _operator(self, entity: str) -> OperatorSpec:
+        operator = self._operators.get(entity)
+        if operator is None:
+            operator = self._operators[entity] = self._policy.operator(entity)
+        return operator
+
+    def _noted(self, entity: str, module: str, action: Action, value: str) -> tuple[Applied, str]:
+        """What is noted of a value, and its token with the shortest id, if tokens stand for its kind."""
+        key = (entity, module, action, value)
+        noted = self._seen.get(key)
+        if noted is None:
+            mark = _fingerprint(self._fingerprints, entity, value)
+            token = self._tokens.shortest(entity, value) if self._operator(entity).use == _TOKEN else ""
             if len(self._seen) >= REMEMBERED:
                 self._seen.clear()
-            self._seen[key] = applied
-        return applied
+            noted = self._seen[key] = Applied(entity, module, action, mark), token
+        return noted
 
     def _outcome(self, text: str, pieces: list[str], done: int, applied: list[Applied]) -> Outcome:
         new = "".join((*pieces, text[done:])) if pieces else text

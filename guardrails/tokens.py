@@ -85,36 +85,30 @@ def _letters(five: bytes) -> str:
 class Tokens:
     """Makes the tokens of one tenant."""
 
-    __slots__ = ("_brackets", "_first", "_keyed")
+    __slots__ = ("_brackets", "_keyed")
 
     def __init__(self, secret: bytes, style: Style) -> None:
         """`secret` is the tenant's own; whoever knows it can test guesses at masked values."""
         self._keyed = Keyed(secret)
-        self._first: dict[tuple[str, str], str] = {}
         self._brackets = _BRACKETS[style]
+
+    def shortest(self, entity: str, value: str) -> str:
+        """The token for a value with the shortest id; what `make` gives where no other value has it (see `free`)."""
+        opening, closing = self._brackets
+        return f"{opening}{entity}_{_letters(self._keyed.of(entity, value)[: ID_LENGTH * 5 // 8])}{closing}"
 
     def make(self, entity: str, value: str, taken: Mapping[str, str]) -> str:
         """The token for a value, with its brackets.
 
         `taken` maps the conversation's tokens to their values; the caller adds the new pair to it.
         """
-        first = self._first.get((entity, value))
-        if first is None:
-            first = f"{entity}_{_letters(self._keyed.of(entity, value)[: ID_LENGTH * 5 // 8])}"
-            if len(self._first) >= REMEMBERED:
-                self._first.clear()
-            self._first[entity, value] = first
         opening, closing = self._brackets
-        token = f"{opening}{first}{closing}"
-        if token not in taken and first not in taken:
-            return token
         digest = self._keyed.of(entity, value)
         letters = _letters(digest[: ID_LENGTH * 5 // 8]) + _letters(digest[ID_LENGTH * 5 // 8 : MAX_ID_LENGTH * 5 // 8])
         for length in range(ID_LENGTH, MAX_ID_LENGTH + 1):
             body = f"{entity}_{letters[:length]}"
             token = f"{opening}{body}{closing}"
-            # Some stand without brackets, where only [A-Za-z0-9_-] may.
-            if taken.get(token, value) == value == taken.get(body, value):
+            if free(token, value, taken):
                 return token
         raise AssertionError("80 bits of HMAC met twice in one conversation")
 
@@ -129,6 +123,11 @@ class Tokens:
         for length in range(MARK_LENGTH, MAX_ID_LENGTH - ID_LENGTH + 1):
             body = f"{entity}_{head}{tail[:length]}"
             token = f"{opening}{body}{closing}"
-            if taken.get(token, value) == value == taken.get(body, value):
+            if free(token, value, taken):
                 return token
         return self.make(entity, value, taken)
+
+
+def free(token: str, value: str, taken: Mapping[str, str]) -> bool:
+    """Whether a token, or its body where only [A-Za-z0-9_-] may stand, is no other value's in a conversation."""
+    return taken.get(token, value) == value == taken.get(token[1:-1], value)
