@@ -51,12 +51,20 @@ def _known(spec: ModuleSpec) -> bool:
     return spec.use == "presidio" and listed and spec.options.get("model") is None
 
 
-def cheap(texts: Sequence[Text]) -> bool:
-    """Whether texts are certain to be cheap for modules that are `inline_safe`."""
+def room(policy: Policy) -> int:
+    """Characters of nothing but words that are cheap under a policy: its own expressions look at all of them, too."""
+    detect = policy.detect
+    patterns = [spec.options.get("patterns") for spec in detect.modules if spec.use == "patterns"]
+    own = len(detect.deny) + sum([len(some) for some in patterns if isinstance(some, list | tuple)])
+    return WORDS // (1 + own)
+
+
+def cheap(texts: Sequence[Text], room: int) -> bool:
+    """Whether texts are certain to be cheap for modules that are `inline_safe`; `room` is the policy's."""
     length = sum([len(contents.text) for contents in texts])
     if length <= CHARACTERS:
         return sum([contents.digits for contents in texts]) <= DIGITS
-    share = length / WORDS
+    share = length / room
     for contents in texts:
         if share > 1:
             return False

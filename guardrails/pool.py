@@ -25,7 +25,7 @@ from guardrails.detector import PolicyDetector, build
 from guardrails.errors import DetectionError, DetectionTimeout, GuardrailError
 from guardrails.findings import Finding, made
 from guardrails.horizon import horizon
-from guardrails.inline import cheap, inline_safe
+from guardrails.inline import cheap, inline_safe, room
 from guardrails.modules.islands import Text
 from guardrails.worker import NOT_STARTED, WARM_UP_TEXT, Answer, Worker, worker_context
 from policies.model import Policy
@@ -55,6 +55,7 @@ class DetectionPool:
         self._count = workers
         self._queue = queue
         self._inline: dict[str, PolicyDetector] = {}
+        self._room: dict[str, int] = {}
         self._workers: set[Worker] = set()
         self._idle: deque[Worker] = deque()
         self._waiting: deque[asyncio.Future[Worker]] = deque()
@@ -121,7 +122,7 @@ class DetectionPool:
         if detector is None:
             return None
         contents = [Text(text) for text in texts]
-        if self._count > 0 and not cheap(contents):
+        if self._count > 0 and not cheap(contents, self._room[policy.digest]):
             return None
         start = time.monotonic()
         try:
@@ -257,4 +258,4 @@ class DetectionPool:
                 detector.detect([WARM_UP_TEXT])
                 if self._count > 0:
                     detector.hurry(INLINE_PATTERN_SECONDS)
-                self._inline[policy.digest] = detector
+                self._inline[policy.digest], self._room[policy.digest] = detector, room(policy)

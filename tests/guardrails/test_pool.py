@@ -18,7 +18,7 @@ import pytest
 
 from guardrails.errors import DetectionError, DetectionTimeout, GuardrailError
 from guardrails.findings import Finding
-from guardrails.inline import ADDRESSES, CHARACTERS, WORDS, inline_safe
+from guardrails.inline import ADDRESSES, CHARACTERS, WORDS, inline_safe, room
 from guardrails.pool import DetectionPool
 from guardrails.worker import Worker, worker_context
 from policies.load import load, load_text
@@ -34,6 +34,7 @@ def policy(modules: str, budget: str = "2s", name: str = "test") -> Policy:
 
 
 NUMBERS = policy("{use: patterns, patterns: [{entity: NUMBER, regex: '\\d{4}'}]}")
+ROOM = room(NUMBERS)
 WILD = policy("{use: patterns, patterns: [{entity: WILD, regex: '(a|aa)+b'}]}", name="wild")
 
 
@@ -275,13 +276,13 @@ def test_small_texts_of_a_safe_policy_run_inline_and_large_ones_do_not() -> None
         async with running(NUMBERS) as pool:
             assert plain(pool.inline(NUMBERS, ["1234"]) or []) == [[(0, 4, "NUMBER")]]
             assert pool.inline(NUMBERS, ["a" * CHARACTERS]) == [[]]
-            assert pool.inline(NUMBERS, ["a" * WORDS]) == [[]]
-            assert pool.inline(NUMBERS, ["a" * WORDS, "b"]) is None
-            assert pool.inline(NUMBERS, ["a" * (WORDS // 2), "%" * 29]) == [[], []]
-            assert pool.inline(NUMBERS, ["a" * (WORDS // 2), "%" * 31]) is None
-            assert pool.inline(NUMBERS, ["a" * (WORDS // 2) + " a1@b.co" * (ADDRESSES // 4)]) == [[]]
-            assert pool.inline(NUMBERS, ["a" * (WORDS // 2) + " a1@b.co" * (ADDRESSES // 2)]) is None
-            assert pool.inline(NUMBERS, ["password is " * (WORDS // 24)]) is None
+            assert pool.inline(NUMBERS, ["a" * ROOM]) == [[]]
+            assert pool.inline(NUMBERS, ["a" * ROOM, "b"]) is None
+            assert pool.inline(NUMBERS, ["a" * (ROOM // 2), "%" * 29]) == [[], []]
+            assert pool.inline(NUMBERS, ["a" * (ROOM // 2), "%" * 31]) is None
+            assert pool.inline(NUMBERS, ["a" * (ROOM // 2) + " a1@b.co" * (ADDRESSES // 4)]) == [[]]
+            assert pool.inline(NUMBERS, ["a" * (ROOM // 2) + " a1@b.co" * (ADDRESSES // 2)]) is None
+            assert pool.inline(NUMBERS, ["password is " * (ROOM // 24)]) is None
             assert pool.inline(NUMBERS, ["\u200b" * (CHARACTERS + 1)]) is None
             assert pool.inline(NUMBERS, ["12345678" * 30]) is None
 
@@ -317,6 +318,12 @@ def test_only_modules_of_known_cost_run_inline(modules: str, safe: bool) -> None
 
 def test_the_default_policy_runs_inline() -> None:
     assert inline_safe(load("default"))
+    assert room(load("default")) == WORDS
+
+
+def test_the_more_expressions_a_policy_has_the_shorter_are_texts_that_run_inline() -> None:
+    rules = ", ".join("{entity: A, regex: 'a'}" for _ in range(3))
+    assert room(policy(f"{{use: secrets}}, {{use: patterns, patterns: [{rules}]}}")) == WORDS // 4
 
 
 def test_a_pool_works_in_a_program_run_with_dash_m_and_ends_without_a_trace(tmp_path: Path) -> None:
