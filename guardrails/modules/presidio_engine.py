@@ -33,6 +33,8 @@ PATTERN_SECONDS = 10.0
 """A single pattern that takes longer raises; the policy's budget normally ends the detection long before."""
 
 
+MOST_DOMAINS = 4_096
+"""Domains of addresses that are remembered, with what Presidio says of them."""
 WORDS_OF_A_PHONE = 4
 """White spaces in a phone number where a word is among them, of an extension. A run of numbers is never cut."""
 
@@ -276,6 +278,7 @@ class _Pattern:
         self._validate: Callable[[str], bool | None] = recognizer.validate_result
         self._invalidate: Callable[[str], bool | None] = recognizer.invalidate_result
         self._by_domain = pattern.regex == emails.PATTERN and type(recognizer) is EmailRecognizer
+        self._scores: dict[str, float] = {}
         self._matches = _finder(recognizer, pattern.regex)
         self.place = place_of(pattern.regex)
         self.gate = Gate(characters=(("@", 1),)) if isinstance(recognizer, EmailRecognizer) else gate(pattern.regex)
@@ -304,16 +307,20 @@ class _Pattern:
 
     def _plain(self, within: Contents) -> Iterator[Span]:
         """Its spans in a text of which every address is plain: whether one is valid is a matter of its domain."""
-        scores: dict[str, float] = {}
+        scores = self._scores
+        certain: set[str] = set()
         for at, (start, end) in within.addresses.items():
             domain = within.text[at:end]
             score = scores.get(domain)
             if score is None:
+                if len(scores) >= MOST_DOMAINS:
+                    scores.clear()
                 score = scores[domain] = self._scored(within.text[start:end], self._validate)
+            if score >= 1.0:  # no threshold is higher
+                certain.add(domain)
             if score > 0:
                 yield start, end, score
-        # No threshold is higher.
-        within.reported = frozenset(domain for domain, score in scores.items() if score >= 1.0)
+        within.reported = frozenset(certain)
 
 
 def _domains(validate: Callable[[str], bool | None]) -> Callable[[str], bool | None]:
