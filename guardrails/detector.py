@@ -17,7 +17,7 @@ import regex
 from guardrails.decode import readings
 from guardrails.entities import check_rules, reported
 from guardrails.errors import DetectionError, DetectionTimeout
-from guardrails.findings import Finding, resolve
+from guardrails.findings import Finding, apart, resolve
 from guardrails.modules import Module, create
 from guardrails.modules.builtin import BuiltIn
 from guardrails.modules.islands import Text
@@ -167,10 +167,10 @@ class PolicyDetector:
         raise DetectionTimeout(f"an expression of the allow list took longer than {self._allow_seconds} s")
 
     def _resolved(self, found: list[Finding], text: str) -> list[Finding]:
-        if len(found) > 1:
-            found = _distinct(found)
-        if len(found) == 1:
-            return found
+        ordered = sorted(found)
+        if apart(ordered):
+            return ordered
+        found = _distinct(found)
         rules = {entity: self._policy.rule(entity) for entity in {finding.entity for finding in found}}
         if len({(rule.input, rule.output) for rule in rules.values()}) == 1:
             return resolve(found, text)

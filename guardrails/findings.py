@@ -36,16 +36,27 @@ def _rank(finding: Finding) -> tuple[float, int, int, str]:
     return (-finding.score, finding.start - finding.end, finding.start, finding.entity)
 
 
+def apart(findings: Iterable[Finding]) -> bool:
+    """Whether findings are in order, none is empty, and none overlaps another."""
+    done = 0
+    for finding in findings:
+        if finding[0] < done or finding[1] <= finding[0]:
+            return False
+        done = finding[1]
+    return True
+
+
 def resolve(findings: Iterable[Finding], text: str | None = None) -> list[Finding]:
     """Make overlapping findings one sorted list without overlaps that leaves none of their characters uncovered.
 
     With `text`, pieces cut off a lower-ranked finding that hold no letter or digit are dropped. The caller may replace
     the spans from left to right.
     """
-    ordered = sorted((f for f in findings if f.end > f.start), key=lambda f: f.start)
-    if len(ordered) < 2:
-        return ordered
-    if all(left.end <= right.start for left, right in pairwise(ordered)):
+    given = list(findings)
+    if apart(given):
+        return given
+    ordered = sorted((f for f in given if f.end > f.start), key=lambda f: f.start)
+    if apart(ordered):
         return ordered
     pieces = _sweep(ordered)
     return [p for p in (_piece(*piece, text) for piece in pieces) if p is not None]
