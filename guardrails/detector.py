@@ -196,7 +196,7 @@ def build(policy: Policy) -> PolicyDetector:
 
 def _run(name: str, module: Module, contents: Text) -> list[Finding]:
     try:
-        found = module.look(contents) if isinstance(module, BuiltIn) else list(module.find(contents.text))
+        found = module.look(contents) if isinstance(module, BuiltIn) else list(map(_taken, module.find(contents.text)))
         length = len(contents.text)
         if all(0 <= f.start < f.end <= length for f in found):
             return found
@@ -207,6 +207,13 @@ def _run(name: str, module: Module, contents: Text) -> list[Finding]:
         reason = type(exc).__name__
     # Raised outside the handler: the exception of the module may hold the text, and chained it would be kept.
     raise DetectionError(f"module {name} failed: {reason}")
+
+
+def _taken(finding: Finding) -> Finding:
+    """A finding of a module that is not built in, which may be made of anything with the fields of one."""
+    if not isinstance(finding.entity, str) or not isinstance(finding.module, str):
+        raise TypeError
+    return Finding(int(finding.start), int(finding.end), finding.entity, float(finding.score), finding.module)
 
 
 def _distinct(found: Iterable[Finding]) -> list[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Iterable
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -170,12 +170,18 @@ class Broken:
             return (Finding(0, 1 // (len(text) - len(text)), "X", 1.0, "x") for _ in range(1))
         if self.how == "outside":
             return [Finding(0, len(text) + 1, "X", 1.0, "x")]
+        if self.how == "nameless":
+            return [Finding(0, 1, None, 1.0, "x"), Finding(0, 1, "X", 1.0, "x")]  # type: ignore[arg-type]  # on purpose
+        if self.how == "unscored":
+            return [Finding(0, 1, "X", "much", "x"), Finding(0, 1, "X", 1.0, "x")]  # type: ignore[arg-type]  # on purpose
+        if self.how == "own":
+            return [SimpleNamespace(start=0, end=1, entity="X", score=1, module="own")]  # type: ignore[list-item]  # on purpose
         if self.how == "backwards":
             return [Finding(3, 1, "X", 1.0, "x")]
         return [text]  # type: ignore[list-item]  # on purpose
 
 
-@pytest.mark.parametrize("how", ["raises", "late", "outside", "backwards", "nonsense"])
+@pytest.mark.parametrize("how", ["raises", "late", "outside", "backwards", "nonsense", "nameless", "unscored"])
 def test_whatever_a_module_does_wrong_is_a_detection_error_without_the_text(
     how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +194,14 @@ def test_whatever_a_module_does_wrong_is_a_detection_error_without_the_text(
     assert "jane" not in str(caught.value)
     assert caught.value.__context__ is None
     assert caught.value.__cause__ is None
+
+
+def test_what_a_module_reports_may_be_of_a_class_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    package = ModuleType("broken_module")
+    package.__dict__.update(Broken=Broken)
+    monkeypatch.setitem(sys.modules, "broken_module", package)
+    made = detector("{use: 'broken_module:Broken', how: own}, {use: 'broken_module:Broken', how: own}")
+    assert made.detect(["jane"]) == [[Finding(0, 1, "X", 1.0, "own")]]
 
 
 def test_a_module_that_is_not_installed_is_refused_when_the_detector_is_built() -> None:
