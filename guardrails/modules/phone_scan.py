@@ -40,6 +40,8 @@ SHORTEST_AFTER_PLUS = 6
 NO_LIMIT_MET = 19
 """A candidate of so many characters cannot have met the pattern's limits, 20 digits in a row and 21 groups."""
 
+_ENDS = frozenset("0123456789/.()[]")
+"""What stands after a candidate only because a candidate has an end; no extension begins with it."""
 _PLAIN = re.compile(r"[(\[./ -]*\+?[0-9./() \[\]-]*")
 _NOT_DIGITS = str.maketrans("", "", "+-./()[] ")
 # As `_extract_possible_number` and the patterns for extensions do nothing to a plain part, its digits say it all.
@@ -137,7 +139,9 @@ class PhoneScan:
         known = search.windows.get(key)
         if known is None:
             at, end, outcomes = self._next(search, begin, regions)
-            if end + LOOK_AHEAD <= begin + WINDOW and len(search.windows) < MOST_CANDIDATES:
+            # After an extension, or what may lead to one, any amount of blanks is looked at.
+            ends = search.text[end : end + 1] in _ENDS and end + LOOK_AHEAD <= begin + WINDOW
+            if ends and len(search.windows) < MOST_CANDIDATES:
                 search.windows[key] = at - begin, end - begin, outcomes
             return at, end, outcomes
         at, end, outcomes = known

@@ -68,6 +68,16 @@ def test_numbers_are_found_in_texts_that_repeat_themselves(seed: int) -> None:
         assert {(start, end) for start, end, _ in found} == expected, ascii(text)
 
 
+@pytest.mark.parametrize("blanks", [1, 200, 245, 260, 400])
+@pytest.mark.parametrize("ending", ["ext 57", "x57", "57#", ", extension: 57", "zzz"])
+def test_what_follows_after_many_blanks_is_not_taken_from_where_the_same_stood(blanks: int, ending: str) -> None:
+    number = "a" + "1/2/" * 75 + " 0151 12345678"
+    text = f"{number}{' ' * blanks}zzz, and then {number}{' ' * blanks}{ending}"
+    expected = {(result.start, result.end) for result in PhoneRecognizer().analyze(text, ["PHONE_NUMBER"])}
+    found = outermost((start, end, 0.4) for start, end in PhoneScan(REGIONS, 1).spans(text, shadow(text)))
+    assert {(start, end) for start, end, _ in found} == expected
+
+
 @pytest.mark.parametrize("leniency", [0, 2, 3])
 def test_other_leniencies_are_those_of_presidio(leniency: int) -> None:
     text = "(212) 555-0199, 21255501 99 or 536-22-1234; +44 20 7946 0958"
