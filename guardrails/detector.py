@@ -10,11 +10,11 @@ import re
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import regex
 
-from guardrails.decode import readings
+from guardrails.decode import View, readings
 from guardrails.entities import check_rules, reported
 from guardrails.errors import DetectionError, DetectionTimeout
 from guardrails.findings import Finding, apart, resolve
@@ -39,7 +39,7 @@ _BY_LINES = re.compile(
         [\w@%&/:;,=<>~!'"\ -]                        # a character that means itself,
       | \\[dDwWsSb.@/+*?|()\[\]{}-] | \.             # one of a class,
       | \[\^? (?: [\w@%/:;,.=<>!'"+*?()$ -] | \\[dDwWsS.-] )+ \]
-      | \( (?: \?: | (?!\?) ) | \) | \|              # groups and alternatives,
+      | \( (?:\?:)? (?![?*+]) | \) | \|              # groups and alternatives,
       | (?: [*+?] | \{\d*,?\d*\} )\??(?!\+)          # repeats that can be taken back.
     )*
     \$?
@@ -69,7 +69,7 @@ class _Denied:
     pattern: re.Pattern[str]
 
 
-class _Allowed:
+class Allowed:
     """An expression of the allow list."""
 
     __slots__ = ("_lines", "expression")
@@ -88,6 +88,18 @@ class _Allowed:
             return True
 
 
+class Read(NamedTuple):
+    """A text, and every other reading of it as a text of its own."""
+
+    contents: Text
+    views: Sequence[tuple[View, Text]]
+
+    @property
+    def hidden(self) -> list[Text]:
+        """What nobody sees who looks at the text: decoded from a run that is masked as a whole."""
+        return [shown for view, shown in self.views if view.offsets is None]
+
+
 class PolicyDetector:
     """Everything one policy says about detection, ready to run; made by `build`. Not safe for several threads."""
 
@@ -98,7 +110,7 @@ class PolicyDetector:
         self._modules = tuple(modules)
         self._allowed = frozenset(entry for entry in detect.allow if not entry.startswith("re:"))
         self._allowed_patterns = [
-            _Allowed(entry.removeprefix("re:")) for entry in detect.allow if entry.startswith("re:")
+            Allowed(entry.removeprefix("re:")) for entry in detect.allow if entry.startswith("re:")
         ]
         self._denied = [_Denied(entry.entity, _deny_pattern(entry.text)) for entry in detect.deny]
         self._allow_seconds = ALLOW_SECONDS
@@ -120,22 +132,26 @@ class PolicyDetector:
         is not: there an allowed finding must not hide the other. The masker resolves again after its own choice.
         Raises: DetectionError, and then no text may go on.
         """
-        return self.examine([Text(text) for text in texts])
+        return [self.examine(self.read(Text(text))) for text in texts]
 
-    def examine(self, texts: Sequence[Text]) -> list[list[Finding]]:
-        """The same, of texts of which something is known already."""
-        return [self._one(contents) for contents in texts]
+    def read(self, contents: Text) -> Read:
+        """A text with its other readings. Raises: DetectionError, where it decodes to more than is allowed."""
+        if not contents.text or not (self._fold or self._decoders):
+            return Read(contents, ())
+        views = readings(contents.text, self._decoders, folding=self._fold)
+        return Read(contents, [(view, Text(view.text)) for view in views])
 
-    def _one(self, contents: Text) -> list[Finding]:
+    def examine(self, text: Read) -> list[Finding]:
+        """What is found in one text, as `detect`."""
+        return self._one(*text) if text.contents.text else []
+
+    def _one(self, contents: Text, views: Sequence[tuple[View, Text]]) -> list[Finding]:
         text = contents.text
-        if not text:
-            return []
         found = self._look(contents)
-        if self._fold or self._decoders:
-            for view in readings(text, self._decoders, folding=self._fold):
-                for finding in self._look(Text(view.text)):
-                    start, end = view.span(finding.start, finding.end)
-                    found.append(Finding(start, end, finding.entity, finding.score, finding.module))
+        for view, shown in views:
+            for finding in self._look(shown):
+                start, end = view.span(finding.start, finding.end)
+                found.append(Finding(start, end, finding.entity, finding.score, finding.module))
         return self._resolved(_outside_tokens(found, text, self._entities), text) if found else found
 
     def _look(self, contents: Text) -> list[Finding]:
@@ -158,8 +174,9 @@ class PolicyDetector:
         seconds = self._allow_seconds
         try:
             for pattern in self._allowed_patterns:
-                if pattern.may_match(values, seconds):
-                    allowed |= {value for value in values if pattern.expression.search(value, timeout=seconds)}
+                left = values - allowed
+                if pattern.may_match(left, seconds):
+                    allowed |= {value for value in left if pattern.expression.search(value, timeout=seconds)}
         except TimeoutError:
             pass
         else:

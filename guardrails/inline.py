@@ -12,6 +12,7 @@ import string
 from collections.abc import Sequence
 from typing import Final
 
+from guardrails.modules import births
 from guardrails.modules.islands import Text
 from policies.model import ModuleSpec, Policy
 
@@ -25,11 +26,18 @@ ADDRESSES: Final = 300
 """Addresses that everybody reads alike, in longer texts: about a millisecond."""
 SIGNS: Final = 60
 """Digits and signs outside of them, in longer texts: a millisecond at worst, encoded or assigned."""
-NAMED: Final = 240
-"""Words by which passwords and keys are called, in longer texts: a millisecond at worst."""
+NAMED: Final = 200
+"""Words by which secrets and births are called, in longer texts: a millisecond at worst."""
+RUNS: Final = 60
+"""Times fifteen characters in words as long as keys and encoded text, in longer texts: a millisecond at worst."""
+MOST_DIGITS: Final = 4
+"""Digits of an address that is nothing but one; numbers may be written as addresses."""
 
 _WORDS = (string.ascii_letters + " \n.,;-/'\"!?()").encode()
-_NAMES = ("pass", "pwd", "bearer", "sk-", "eyj")
+_RUNS = bytes(97 if chr(code) in string.ascii_letters + string.digits + "+/_-=:." else 32 for code in range(256))
+_RUN = b"a" * 15
+_NO_DIGITS = bytes(code for code in range(256) if chr(code) not in string.digits + "\n")
+_NAMES = ("pass", "pwd", "bearer", "-----begin")
 
 ENTITIES: Final = frozenset(
     {"EMAIL_ADDRESS", "CREDIT_CARD", "US_SSN", "US_ITIN", "US_BANK_NUMBER", "US_PASSPORT", "PHONE_NUMBER", "IP_ADDRESS"}
@@ -74,13 +82,24 @@ def cheap(texts: Sequence[Text], room: int) -> bool:
 
 def _share(contents: Text) -> float:
     """What a text takes, besides its length, of all that may be examined inline."""
-    share = sum([contents.lower.count(name) for name in _NAMES if contents.has(name)]) / NAMED
+    names = (*_NAMES, *births.WORDS) if births.dated(contents) else _NAMES
+    share = sum([contents.lower.count(name) for name in names if contents.has(name)]) / NAMED
     text = contents.text
     if "@" in text and contents.addresses:
         share += len(contents.addresses) / ADDRESSES
-        done, pieces = 0, []
-        for start, end in contents.addresses.values():
-            pieces.append(text[done:start])
-            done = end
-        text = "".join((*pieces, text[done:]))
-    return share + len(text.encode("utf-8", "surrogatepass").translate(None, _WORDS)) / SIGNS
+        text = _without_addresses(contents)
+    raw = text.encode("utf-8", "surrogatepass")
+    return share + raw.translate(_RUNS).count(_RUN) / RUNS + len(raw.translate(None, _WORDS)) / SIGNS
+
+
+def _without_addresses(contents: Text) -> str:
+    """A text without its plain addresses; all of it, if one of them has many digits."""
+    text, spans = contents.text, contents.addresses.values()
+    addresses = "\n".join([text[start:end] for start, end in spans])
+    if max(map(len, addresses.encode().translate(None, _NO_DIGITS).split(b"\n"))) > MOST_DIGITS:
+        return text
+    done, pieces = 0, []
+    for start, end in spans:
+        pieces.append(text[done:start])
+        done = end
+    return "".join((*pieces, text[done:]))

@@ -122,11 +122,16 @@ class DetectionPool:
         if detector is None:
             return None
         contents = [Text(text) for text in texts]
-        if self._count > 0 and not cheap(contents, self._room[policy.digest]):
+        bounded = self._count > 0
+        if bounded and not cheap(contents, self._room[policy.digest]):
             return None
         start = time.monotonic()
         try:
-            found = detector.examine(contents)
+            read = [detector.read(text) for text in contents]
+            hidden = [shown for one in read for shown in one.hidden]
+            if bounded and hidden and not cheap([*contents, *hidden], self._room[policy.digest]):
+                return None
+            found = [detector.examine(one) for one in read]
         except DetectionTimeout:
             if self._count == 0:
                 raise

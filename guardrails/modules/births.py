@@ -17,7 +17,7 @@ BETWEEN = 24
 """Characters between the word and the date: `", "value": "`, ` was registered as `."""
 LONGEST_DATE = 26
 
-_WORDS = ("birth", "born", "dob", "d.o.b", "bday")
+WORDS = ("birth", "born", "dob", "d.o.b", "bday")
 _MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|oct(?:ober)?"
     r"|nov(?:ember)?|dec(?:ember)?)\.?"
@@ -42,11 +42,14 @@ _NOBODYS = frozenset({"1970-01-01", "01/01/1970", "1/1/1970"})
 """What programs write where they know no date."""
 
 
+def dated(contents: Contents) -> bool:
+    """Whether a date may stand in a text."""
+    return contents.digits >= FEWEST_DIGITS and contents.outlined(_OUTLINE)
+
+
 def spans(contents: Contents) -> Iterator[tuple[int, int]]:
     """Yield where dates of birth stand."""
-    if contents.digits < FEWEST_DIGITS or not contents.outlined(_OUTLINE):
-        return
-    if not any(map(contents.has, _WORDS)):
+    if not dated(contents) or not any(map(contents.has, WORDS)):
         return
     text = contents.text
     for called in _CALLED.finditer(text):

@@ -9,7 +9,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from guardrails.detector import PolicyDetector, build
+from guardrails.detector import Allowed, PolicyDetector, build
 from guardrails.errors import DetectionError, DetectionTimeout, ModuleNotAvailable
 from guardrails.findings import Finding
 from policies.load import load_text
@@ -65,6 +65,29 @@ def test_of_many_values_an_expression_allows_those_that_it_allows_one_by_one(exp
         values = ["".join(dice.choices("abcx@v1.-\n", k=dice.randint(1, 5))) for _ in range(dice.randint(4, 9))]
         alone = [value for value in values if made.detect([value])[0]]
         assert [value for _, _, value in found(made, " ".join(values))] == alone
+
+
+VERBS = ["^a[^b]*(*PRUNE)$", r"^\S\D\D(*SKIP)$", "a(*FAIL)|b", "a(*F)|b"]
+
+
+@pytest.mark.parametrize("expression", [*EXPRESSIONS, *VERBS])
+def test_what_is_asked_about_all_values_is_not_denied_where_one_of_them_matches(expression: str) -> None:
+    allowed = Allowed(expression)
+    dice = random.Random(5)
+    for _ in range(500):
+        values = ["".join(dice.choices("abcx@v1.:-\n", k=dice.randint(1, 5))) for _ in range(dice.randint(4, 9))]
+        if any(map(allowed.expression.search, values)):
+            assert allowed.may_match(values, 1.0), values
+
+
+@pytest.mark.parametrize("first", ["re:c$", "{value}"])
+def test_an_expression_is_not_asked_about_what_is_allowed_already(first: str) -> None:
+    value = "a" * 100 + "c"
+    made = detector(
+        "{use: patterns, patterns: [{entity: A, regex: 'a+c'}]}",
+        rest=f"  allow: ['{first.format(value=value)}', 're:^(a|aa)+$']",
+    )
+    assert made.detect([value]) == [[]]
 
 
 def test_an_expression_of_the_allow_list_that_runs_wild_refuses_the_text() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import signal
 import subprocess
@@ -36,6 +37,11 @@ def policy(modules: str, budget: str = "2s", name: str = "test") -> Policy:
 NUMBERS = policy("{use: patterns, patterns: [{entity: NUMBER, regex: '\\d{4}'}]}")
 ROOM = room(NUMBERS)
 WILD = policy("{use: patterns, patterns: [{entity: WILD, regex: '(a|aa)+b'}]}", name="wild")
+
+
+def words(length: int) -> str:
+    """So many characters of nothing but words."""
+    return ("ab " * length)[:length]
 
 
 class Hands:
@@ -275,14 +281,16 @@ def test_small_texts_of_a_safe_policy_run_inline_and_large_ones_do_not() -> None
     async def body() -> None:
         async with running(NUMBERS) as pool:
             assert plain(pool.inline(NUMBERS, ["1234"]) or []) == [[(0, 4, "NUMBER")]]
-            assert pool.inline(NUMBERS, ["a" * CHARACTERS]) == [[]]
-            assert pool.inline(NUMBERS, ["a" * ROOM]) == [[]]
-            assert pool.inline(NUMBERS, ["a" * ROOM, "b"]) is None
-            assert pool.inline(NUMBERS, ["a" * (ROOM // 2), "%" * 29]) == [[], []]
-            assert pool.inline(NUMBERS, ["a" * (ROOM // 2), "%" * 31]) is None
-            assert pool.inline(NUMBERS, ["a" * (ROOM // 2) + " a1@b.co" * (ADDRESSES // 4)]) == [[]]
-            assert pool.inline(NUMBERS, ["a" * (ROOM // 2) + " a1@b.co" * (ADDRESSES // 2)]) is None
+            assert pool.inline(NUMBERS, [words(CHARACTERS)]) == [[]]
+            assert pool.inline(NUMBERS, [words(ROOM)]) == [[]]
+            assert pool.inline(NUMBERS, [words(ROOM), "b"]) is None
+            assert pool.inline(NUMBERS, [words(ROOM // 2), "%" * 29]) == [[], []]
+            assert pool.inline(NUMBERS, [words(ROOM // 2), "%" * 31]) is None
+            assert pool.inline(NUMBERS, [words(ROOM // 2) + " a1@b.co" * (ADDRESSES // 4)]) == [[]]
+            assert pool.inline(NUMBERS, [words(ROOM // 2) + " a1@b.co" * (ADDRESSES // 2)]) is None
             assert pool.inline(NUMBERS, ["password is " * (ROOM // 24)]) is None
+            assert pool.inline(NUMBERS, [words(ROOM // 2) + " 212-555-0199@b.co" * 6]) is None
+            assert pool.inline(NUMBERS, [words(ROOM // 2) + "x" * 900]) is None
             assert pool.inline(NUMBERS, ["\u200b" * (CHARACTERS + 1)]) is None
             assert pool.inline(NUMBERS, ["12345678" * 30]) is None
 
@@ -319,6 +327,16 @@ def test_only_modules_of_known_cost_run_inline(modules: str, safe: bool) -> None
 def test_the_default_policy_runs_inline() -> None:
     assert inline_safe(load("default"))
     assert room(load("default")) == WORDS
+
+
+@pytest.mark.parametrize("plain", ["phone number 212 555 0199 " * 90, "phone number 212 555 0199 " * 8])
+def test_what_is_decoded_counts_as_if_it_stood_there(plain: str) -> None:
+    async def body() -> None:
+        decoding = load_text("version: 1\ndetect: {modules: [{use: shapes}]}")
+        async with running(decoding) as pool:
+            assert pool.inline(decoding, [base64.b64encode(plain.encode()).decode()]) is None
+
+    run(body)
 
 
 def test_the_more_expressions_a_policy_has_the_shorter_are_texts_that_run_inline() -> None:
