@@ -89,6 +89,7 @@ def test_of_a_private_key_cut_off_what_is_there_is_found() -> None:
         ("postgres://app:s3cr3tPw@db:5432/app", "s3cr3tPw"),
         ("https://:s3cr3tPw@host/", "s3cr3tPw"),
         ("Authorization: Basic amFuZTpodW50ZXIy", "amFuZTpodW50ZXIy"),
+        ("Authorization: Basic\tamFuZTpodW50ZXIy", "amFuZTpodW50ZXIy"),
     ],
 )
 def test_a_password_is_found_where_it_is_called_one(text: str, value: str) -> None:
