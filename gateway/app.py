@@ -69,11 +69,7 @@ def create_app(settings: Settings, *, workers: int = 2) -> Starlette:
         await gateway.pool.start()
         if not await gateway.vault.ready():
             _log.warning("the vault cannot be reached: what goes on from a response is refused until it can")
-        # What is loaded by now stays: without this, each full collection walks through all of spaCy again.
-        gc.collect()
-        gc.freeze()
-        # And what a turn makes lives no longer than it: looked at 30 times less often, it is mostly gone by then.
-        gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
+        _look_for_less_garbage()
         try:
             yield
         finally:
@@ -102,6 +98,15 @@ def create_app(settings: Settings, *, workers: int = 2) -> Starlette:
     # A redirect would name the host that the request says it came to.
     app.router.redirect_slashes = False
     return app
+
+
+def _look_for_less_garbage() -> None:
+    """Once all is loaded, have Python look seldom for objects that only hold each other."""
+    # What is loaded by now stays: without this, each full collection walks through all of spaCy again.
+    gc.collect()
+    gc.freeze()
+    # And what a turn makes lives no longer than it: looked at 30 times less often, it is mostly gone by then.
+    gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
 
 
 def library_for(config: Config) -> Library | None:

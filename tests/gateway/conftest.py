@@ -19,6 +19,6 @@ def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
     At its end every server sleeps for a tenth of a second, and then looks as often whether its connections have gone:
     a test with four servers would spend most of its time there. The gateway collects garbage at its start.
     """
-    monkeypatch.setattr("gateway.app.gc", SimpleNamespace(collect=lambda: 0, freeze=lambda: None))
+    monkeypatch.setattr("gateway.app._look_for_less_garbage", lambda: None)
     monkeypatch.setattr("uvicorn.server.asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": _soon}))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
