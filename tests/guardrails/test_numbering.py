@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import cache
 
 import pytest
 from presidio_analyzer.predefined_recognizers import PhoneRecognizer
@@ -45,43 +46,43 @@ def test_a_number_is_valid_in_the_regions_in_which_phonenumbers_takes_it(seed: i
         assert everywhere is None or all(valid("+" + digits, region) == everywhere for region in REGIONS), digits
 
 
+@cache
+def scans(leniency: int) -> tuple[PhoneRecognizer, PhoneScan]:
+    return PhoneRecognizer(leniency=leniency), PhoneScan(REGIONS, leniency)
+
+
+def agreed(text: str, leniency: int = 1) -> bool:
+    """Whether the numbers in a text are those that Presidio finds."""
+    stock, ours = scans(leniency)
+    expected = {(result.start, result.end) for result in stock.analyze(text, ["PHONE_NUMBER"])}
+    found = outermost((start, end, 0.4) for start, end in ours.spans(text, shadow(text)))
+    return {(start, end) for start, end, _ in found} == expected
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_numbers_are_found_where_presidio_finds_them(seed: int) -> None:
     dice = random.Random(seed)
-    stock, ours = PhoneRecognizer(), PhoneScan(REGIONS, 1)
     for _ in range(25):
         text = "".join(dice.choice(PIECES) for _ in range(dice.randint(1, 10)))
-        expected = {(result.start, result.end) for result in stock.analyze(text, ["PHONE_NUMBER"])}
-        found = outermost((start, end, 0.4) for start, end in ours.spans(text, shadow(text)))
-        assert {(start, end) for start, end, _ in found} == expected, ascii(text)
+        assert agreed(text), ascii(text)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_numbers_are_found_in_texts_that_repeat_themselves(seed: int) -> None:
     dice = random.Random(seed)
-    stock, ours = PhoneRecognizer(), PhoneScan(REGIONS, 1)
     for _ in range(6):
         piece = "".join(dice.choice(PIECES) for _ in range(dice.randint(1, 4)))
         text = "1" + piece * (dice.randint(WINDOW, 3 * WINDOW) // len(piece)) + dice.choice(PIECES)
-        expected = {(result.start, result.end) for result in stock.analyze(text, ["PHONE_NUMBER"])}
-        found = outermost((start, end, 0.4) for start, end in ours.spans(text, shadow(text)))
-        assert {(start, end) for start, end, _ in found} == expected, ascii(text)
+        assert agreed(text), ascii(text)
 
 
 @pytest.mark.parametrize("blanks", [1, 200, 245, 260, 400])
 @pytest.mark.parametrize("ending", ["ext 57", "x57", "57#", ", extension: 57", "zzz"])
 def test_what_follows_after_many_blanks_is_not_taken_from_where_the_same_stood(blanks: int, ending: str) -> None:
     number = "a" + "1/2/" * 75 + " 0151 12345678"
-    text = f"{number}{' ' * blanks}zzz, and then {number}{' ' * blanks}{ending}"
-    expected = {(result.start, result.end) for result in PhoneRecognizer().analyze(text, ["PHONE_NUMBER"])}
-    found = outermost((start, end, 0.4) for start, end in PhoneScan(REGIONS, 1).spans(text, shadow(text)))
-    assert {(start, end) for start, end, _ in found} == expected
+    assert agreed(f"{number}{' ' * blanks}zzz, and then {number}{' ' * blanks}{ending}")
 
 
 @pytest.mark.parametrize("leniency", [0, 2, 3])
 def test_other_leniencies_are_those_of_presidio(leniency: int) -> None:
-    text = "(212) 555-0199, 21255501 99 or 536-22-1234; +44 20 7946 0958"
-    stock = PhoneRecognizer(leniency=leniency)
-    expected = {(result.start, result.end) for result in stock.analyze(text, ["PHONE_NUMBER"])}
-    found = outermost((start, end, 0.4) for start, end in PhoneScan(REGIONS, leniency).spans(text, shadow(text)))
-    assert {(start, end) for start, end, _ in found} == expected
+    assert agreed("(212) 555-0199, 21255501 99 or 536-22-1234; +44 20 7946 0958", leniency)
