@@ -9,18 +9,19 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Final, Protocol, TypeAlias, TypeVar
 
 from guardrails.cache import FindingsCache, SeenTexts
 from guardrails.detector import build
 from guardrails.errors import DetectionTimeout
 from guardrails.findings import Finding
-from guardrails.inline import CHARACTERS, inline_safe
+from guardrails.inline import examined, inline_safe, room
 from guardrails.pool import DetectionPool
 from policies.model import Policy
 
 Findings: TypeAlias = list[Sequence[Finding]]
+_Examine: TypeAlias = Callable[[list[str]], list[list[Finding]] | None]
 _T = TypeVar("_T")
 
 
@@ -48,6 +49,7 @@ class Inline:
         self._budget: Final = policy.detect.budget
         self._detector: Final = build(policy)
         self._quick: Final = inline_safe(policy)
+        self._room: Final = room(policy)
         self._seen: Final = SeenTexts(FindingsCache(), policy.digest, "")
         self._lock: Final = threading.Lock()
 
@@ -56,29 +58,36 @@ class Inline:
         if not self._lock.acquire(timeout=self._budget):
             raise DetectionTimeout("too much waits to be examined")
         try:
-            return self._look(texts)
+            found = self._look(texts, self._detector.detect)
         finally:
             self._lock.release()
+        if found is None:
+            raise AssertionError("a detector answers")
+        return found
 
     async def later(self, texts: Sequence[str]) -> Findings:
         """See `Direct`."""
-        if self._quick and sum(map(len, texts)) <= CHARACTERS and self._lock.acquire(blocking=False):
+        found = None
+        if self._quick and self._lock.acquire(blocking=False):
             try:
-                return self._look(texts)
+                found = self._look(texts, lambda unseen: examined(self._detector, unseen, self._room))
             finally:
                 self._lock.release()
-        return await asyncio.to_thread(self.now, texts)
+        return found if found is not None else await asyncio.to_thread(self.now, texts)
 
     def close(self) -> None:
         """Nothing runs."""
 
-    def _look(self, texts: Sequence[str]) -> Findings:
+    def _look(
+        self, texts: Sequence[str], examine: Callable[[list[str]], list[list[Finding]] | None]
+    ) -> Findings | None:
+        """What is in the texts; None where `examine` does not say."""
         known = self._seen.split(texts)
         started = time.monotonic()
-        fresh = self._detector.detect(known.unseen) if known.unseen else []
+        fresh = examine(known.unseen) if known.unseen else []
         if time.monotonic() - started > self._budget:
             raise DetectionTimeout("detection took longer than the policy's budget")
-        return self._seen.merge(known, fresh)
+        return None if fresh is None else self._seen.merge(known, fresh)
 
 
 _GRACE_SECONDS: Final = 1.0

@@ -12,6 +12,8 @@ import string
 from collections.abc import Sequence
 from typing import Final
 
+from guardrails.detector import PolicyDetector
+from guardrails.findings import Finding
 from guardrails.modules import births
 from guardrails.modules.islands import Text
 from policies.model import ModuleSpec, Policy
@@ -65,6 +67,21 @@ def room(policy: Policy) -> int:
     patterns = [spec.options.get("patterns") for spec in detect.modules if spec.use == "patterns"]
     own = len(detect.deny) + sum([len(some) for some in patterns if isinstance(some, list | tuple)])
     return WORDS // (1 + own)
+
+
+def examined(detector: PolicyDetector, texts: Sequence[str], room: int) -> list[list[Finding]] | None:
+    """What is in texts that are certain to be cheap under an `inline_safe` policy; None where one is not.
+
+    Raises: DetectionTimeout, DetectionError: the texts must not go on.
+    """
+    contents = [Text(text) for text in texts]
+    if not cheap(contents, room):
+        return None
+    read = [detector.read(text) for text in contents]
+    hidden = [shown for one in read for shown in one.hidden]
+    if hidden and not cheap([*contents, *hidden], room):
+        return None
+    return [detector.examine(one) for one in read]
 
 
 def cheap(texts: Sequence[Text], room: int) -> bool:

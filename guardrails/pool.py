@@ -25,8 +25,7 @@ from guardrails.detector import PolicyDetector, build
 from guardrails.errors import DetectionError, DetectionTimeout, GuardrailError
 from guardrails.findings import Finding, made
 from guardrails.horizon import horizon
-from guardrails.inline import cheap, inline_safe, room
-from guardrails.modules.islands import Text
+from guardrails.inline import examined, inline_safe, room
 from guardrails.worker import NOT_STARTED, WARM_UP_TEXT, Answer, Worker, worker_context
 from policies.model import Policy
 
@@ -121,17 +120,11 @@ class DetectionPool:
         detector = self._inline.get(policy.digest)
         if detector is None:
             return None
-        contents = [Text(text) for text in texts]
-        bounded = self._count > 0
-        if bounded and not cheap(contents, self._room[policy.digest]):
-            return None
         start = time.monotonic()
+        found: list[list[Finding]] | None
         try:
-            read = [detector.read(text) for text in contents]
-            hidden = [shown for one in read for shown in one.hidden]
-            if bounded and hidden and not cheap([*contents, *hidden], self._room[policy.digest]):
-                return None
-            found = [detector.examine(one) for one in read]
+            most = self._room[policy.digest]
+            found = detector.detect(texts) if self._count == 0 else examined(detector, texts, most)
         except DetectionTimeout:
             if self._count == 0:
                 raise

@@ -97,6 +97,20 @@ def test_texts_are_examined_in_their_order_and_known_ones_only_once(way: str, sl
     numbers.close()
 
 
+@pytest.mark.parametrize(("text", "elsewhere"), [("a 1234", 0), ("ab " * 4_000, 0), ("1234 " * 100, 1)])
+def test_what_is_not_cheap_leaves_the_event_loop(text: str, elsewhere: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[str] = []
+
+    async def noted(now: Callable[[list[str]], object], texts: list[str]) -> object:
+        threads.append("one")
+        return now(texts)
+
+    inline = Inline(NUMBERS)
+    monkeypatch.setattr("guardrails.direct.asyncio.to_thread", noted)
+    assert len(ask(inline, "later", text)[0]) == text.count("1234")
+    assert len(threads) == elsewhere
+
+
 def test_what_takes_longer_than_the_budget_is_refused(slow: str, monkeypatch: pytest.MonkeyPatch) -> None:
     inline = Inline(policy(slow, budget="1s"))
     clock = iter([0.0, 1.5, 2.0, 2.5])
